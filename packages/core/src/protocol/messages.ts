@@ -2,7 +2,6 @@ import type { EntryBatch } from '../crdt/EntryBatch.js';
 import type { ErrorCode } from '../errors.js';
 import type { Limits } from '../limits.js';
 import type { PartitionMap } from '../partition/PartitionMap.js';
-import type { Query } from '../query/Query.js';
 
 /**
  * The messages of protocol 1. A WebSocket binary frame carries one message: the MessagePack array
@@ -116,7 +115,8 @@ export interface QuerySubMessage {
   readonly type: 'QUERY_SUB';
   readonly queryId: number;
   readonly map: string;
-  readonly query: Query;
+  /** As it was sent; `validateQuery` makes a Query of it, or says what is wrong. */
+  readonly query: Readonly<Record<string, unknown>>;
   /** The log that `cursors` refer to; null = from the beginning. */
   readonly logId: string | null;
   /** Flat pairs: shard, sequence that the client holds, ... Shards that are not named start from the beginning. */

@@ -1,0 +1,204 @@
+import { MAX_COUNTER, MAX_MS } from '../clock/Timestamp.js';
+import { Tag } from '../crdt/Entry.js';
+import { EntryBatch } from '../crdt/EntryBatch.js';
+import { TopGunError } from '../errors.js';
+import { ByteReader } from '../wire/ByteReader.js';
+import { ByteWriter } from '../wire/ByteWriter.js';
+import { readKeys, writeKeys } from './keyColumn.js';
+
+/*
+ * The columnar form of an EntryBatch. Batches travel from client to server, rest in the log and in snapshots, and
+ * travel on to other clients in this one form; values are opaque bytes at its end and are never decoded on the way.
+ *
+ *   flags        1 byte, see Flag
+ *   count        varuint
+ *   maps         varuint n, n strings; when n > 1: count varuints, the index of each row's map
+ *   replicas     the same
+ *   tags         1 byte when all are equal (Flag.ONE_TAG), else count bytes
+ *   ms           varuint of the first, then zigzag differences from row to row
+ *   counters     zigzag differences from row to row, the first from 0
+ *   expires      only with Flag.EXPIRES: varuint, 0 = never, else 1 + deadline - ms
+ *   seqs         only with Flag.SEQS: zigzag differences from row to row, the first from 0
+ *   key lengths  count varuints, in UTF-8 bytes
+ *   keys         the bytes of all keys
+ *   lengths      count varuints
+ *   values       the bytes of all values, up to the end
+ */
+
+const Flag = { EXPIRES: 1, SEQS: 2, ONE_TAG: 4 } as const;
+const ALL_FLAGS = 7;
+
+/** A row takes at least this many bytes: what a claimed count is checked against before anything is allocated. */
+const MIN_ROW_BYTES = 4;
+
+export function encodeEntries(batch: EntryBatch): Uint8Array {
+  const writer = new ByteWriter(64 + batch.count * 64);
+  writeEntries(writer, batch);
+  return writer.toBytes();
+}
+
+export function writeEntries(writer: ByteWriter, batch: EntryBatch): void {
+  const { count, ms, counters, expires, keys, starts, ends, sources, tags } = batch;
+  const withSeqs = batch.seqs.length > 0;
+  let withExpires = false;
+  let oneTag = true;
+  for (let i = 0; i < count; i++) {
+    if (expires[i] !== 0) withExpires = true;
+    if (tags[i] !== tags[0]) oneTag = false;
+  }
+  writer.writeU8((withExpires ? Flag.EXPIRES : 0) | (withSeqs ? Flag.SEQS : 0) | (oneTag ? Flag.ONE_TAG : 0));
+  writer.writeVaruint(count);
+  if (count === 0) return;
+  writeDictionary(writer, batch.maps);
+  writeDictionary(writer, batch.replicas);
+  if (oneTag) writer.writeU8(tags[0] as number);
+  else for (let i = 0; i < count; i++) writer.writeU8(tags[i] as number);
+  writer.writeVaruint(ms[0] as number);
+  for (let i = 1; i < count; i++) writer.writeVarint((ms[i] as number) - (ms[i - 1] as number));
+  writeDifferences(writer, counters);
+  if (withExpires) {
+    for (let i = 0; i < count; i++) {
+      writer.writeVaruint(expires[i] === 0 ? 0 : Math.max(0, (expires[i] as number) - (ms[i] as number)) + 1);
+    }
+  }
+  if (withSeqs) writeDifferences(writer, batch.seqs);
+  writeKeys(writer, keys);
+  for (let i = 0; i < count; i++) writer.writeVaruint((ends[i] as number) - (starts[i] as number));
+  for (let i = 0; i < count; i++) {
+    writer.writeRaw(sources[i] as Uint8Array, starts[i] as number, ends[i] as number);
+  }
+}
+
+function writeDictionary(writer: ByteWriter, column: readonly string[]): void {
+  const first = column[0] as string;
+  let several = false;
+  for (let i = 1; i < column.length && !several; i++) several = column[i] !== first;
+  if (!several) {
+    writer.writeVaruint(1);
+    writer.writeString(first);
+    return;
+  }
+  const numbers = new Map<string, number>();
+  for (const text of column) if (!numbers.has(text)) numbers.set(text, numbers.size);
+  writer.writeVaruint(numbers.size);
+  for (const text of numbers.keys()) writer.writeString(text);
+  for (const text of column) writer.writeVaruint(numbers.get(text) as number);
+}
+
+function writeDifferences(writer: ByteWriter, column: readonly number[]): void {
+  let previous = 0;
+  for (let i = 0; i < column.length; i++) {
+    const value = column[i] as number;
+    writer.writeVarint(value - previous);
+    previous = value;
+  }
+}
+
+/**
+ * Decodes what `encodeEntries` made. Values stay views of `bytes`, which must not change while the batch is in use.
+ * @throws TopGunError BAD_FRAME for anything else, TOO_LARGE for more than `maxCount` rows; allocates no more than a
+ * small multiple of the size of `bytes`.
+ */
+export function decodeEntries(
+  bytes: Uint8Array,
+  start = 0,
+  end = bytes.length,
+  maxCount = Number.MAX_SAFE_INTEGER,
+): EntryBatch {
+  const reader = new ByteReader(bytes, start, end);
+  const batch = new EntryBatch();
+  const flags = reader.readU8();
+  if ((flags & ~ALL_FLAGS) !== 0) throw invalid('unknown flags');
+  const count = reader.readCount(MIN_ROW_BYTES);
+  if (count > maxCount) {
+    throw new TopGunError('TOO_LARGE', `A batch holds at most ${maxCount} operations, this one has ${count}.`);
+  }
+  batch.count = count;
+  if (count === 0) {
+    reader.expectEnd();
+    return batch;
+  }
+  readDictionary(reader, count, batch.maps);
+  readDictionary(reader, count, batch.replicas);
+  readTags(reader, count, (flags & Flag.ONE_TAG) !== 0, batch.tags);
+  readTimestamps(reader, count, batch);
+  for (let i = 0; i < count; i++) {
+    const life = (flags & Flag.EXPIRES) === 0 ? 0 : reader.readVaruint();
+    batch.expires.push(life === 0 ? 0 : (batch.ms[i] as number) + life - 1);
+  }
+  if ((flags & Flag.SEQS) !== 0) readDifferences(reader, count, Number.MAX_SAFE_INTEGER, batch.seqs);
+  readKeys(reader, count, batch.keys);
+  readValues(reader, bytes, count, batch);
+  return batch;
+}
+
+function readTags(reader: ByteReader, count: number, one: boolean, tags: number[]): void {
+  let tag = 0;
+  for (let i = 0; i < count; i++) {
+    if (i === 0 || !one) tag = reader.readU8();
+    if (tag > Tag.LEFT) throw invalid('unknown tag');
+    tags.push(tag);
+  }
+}
+
+function readTimestamps(reader: ByteReader, count: number, batch: EntryBatch): void {
+  let ms = reader.readVaruint();
+  batch.ms.push(ms);
+  for (let i = 1; i < count; i++) {
+    ms += reader.readVarint();
+    batch.ms.push(ms);
+  }
+  for (let i = 0; i < count; i++) {
+    const value = batch.ms[i] as number;
+    if (!(value >= 0 && value <= MAX_MS)) throw invalid('timestamp out of range');
+  }
+  readDifferences(reader, count, MAX_COUNTER, batch.counters);
+}
+
+function readDifferences(reader: ByteReader, count: number, max: number, column: number[]): void {
+  let value = 0;
+  for (let i = 0; i < count; i++) {
+    value += reader.readVarint();
+    if (!(value >= 0 && value <= max)) throw invalid('number out of range');
+    column.push(value);
+  }
+}
+
+function readDictionary(reader: ByteReader, count: number, column: string[]): void {
+  const size = reader.readCount(1);
+  if (size === 0 || size > count) throw invalid('dictionary of a wrong size');
+  if (size === 1) {
+    const text = reader.readString();
+    for (let i = 0; i < count; i++) column.push(text);
+    return;
+  }
+  const texts: string[] = [];
+  for (let i = 0; i < size; i++) texts.push(reader.readString());
+  for (let i = 0; i < count; i++) {
+    const text = texts[reader.readVaruint()];
+    if (text === undefined) throw invalid('index outside its dictionary');
+    column.push(text);
+  }
+}
+
+function readValues(reader: ByteReader, bytes: Uint8Array, count: number, batch: EntryBatch): void {
+  const { starts, ends, sources } = batch;
+  let total = 0;
+  for (let i = 0; i < count; i++) {
+    const length = reader.readVaruint();
+    starts.push(total);
+    total += length;
+    ends.push(total);
+  }
+  if (total !== reader.remaining) throw invalid('values of a wrong total length');
+  const offset = reader.position;
+  for (let i = 0; i < count; i++) {
+    starts[i] = (starts[i] as number) + offset;
+    ends[i] = (ends[i] as number) + offset;
+    sources.push(bytes);
+  }
+}
+
+function invalid(what: string): TopGunError {
+  return new TopGunError('BAD_FRAME', `The entries cannot be decoded: ${what}.`);
+}
