@@ -1,1 +1,100 @@
-export {};
+// clock
+export { HLC } from './clock/HLC.js';
+export { subjectTag } from './clock/subjectTag.js';
+export { compareStamps, compareTimestamps, MAX_COUNTER, MAX_MS, type Timestamp } from './clock/Timestamp.js';
+
+// crdt
+export {
+  type CounterSlot,
+  type CounterState,
+  counterValue,
+  decodeCounterState,
+  decodeTotals,
+  encodeCounterState,
+  encodeTotals,
+  joinCounterStates,
+} from './crdt/CounterState.js';
+export { isOperationTag, Kind, kindOfTag, Tag } from './crdt/Entry.js';
+export { EntryBatch } from './crdt/EntryBatch.js';
+export { judgeEntry, mergeEntry, Outcome } from './crdt/merge.js';
+export {
+  decodeOrState,
+  decodeStamps,
+  EMPTY_OR_STATE,
+  encodeOrState,
+  encodeStamps,
+  joinOrStates,
+  type OrElement,
+  type OrState,
+  pruneOrState,
+} from './crdt/OrState.js';
+
+// errors, limits
+export { ERROR_CODES, type ErrorCode, isErrorCode, isTransient, TopGunError } from './errors.js';
+export { DEFAULT_LIMITS, type Limits } from './limits.js';
+
+// partition
+export { type NodeInfo, ownerOfPartition, type PartitionMap, partitionsPerNode } from './partition/PartitionMap.js';
+export {
+  DEFAULT_SHARD_COUNT,
+  hashKey,
+  PARTITION_COUNT,
+  partitionOf,
+  shardOfKey,
+  shardOfPartition,
+} from './partition/partition.js';
+
+// protocol
+export { decodeClientMessage, decodeServerMessage, encodeMessage } from './protocol/codec.js';
+export { decodeEntries, encodeEntries, writeEntries } from './protocol/entryCodec.js';
+export {
+  type AuthAckMessage,
+  type AuthFailMessage,
+  type AuthMessage,
+  type AuthRequiredMessage,
+  type ClientMessage,
+  type ErrorMessage,
+  type GoodbyeMessage,
+  type NotOwnerShard,
+  type OpAckMessage,
+  type OpBatchMessage,
+  type PartitionMapMessage,
+  type PartitionMapRequestMessage,
+  type PingMessage,
+  type PongMessage,
+  PROTOCOL_VERSION,
+  type QueryRecordsMessage,
+  type QueryResetMessage,
+  type QuerySubMessage,
+  type QueryUnsubMessage,
+  type RejectedOp,
+  type ServerMessage,
+  type TopicMessage,
+  type TopicPubMessage,
+  type TopicSubMessage,
+  type TopicUnsubMessage,
+} from './protocol/messages.js';
+export { WIRE_TYPES } from './protocol/wireTypes.js';
+
+// runtime
+export type { Runtime, Timer } from './runtime/Runtime.js';
+export { systemRuntime } from './runtime/systemRuntime.js';
+
+// table
+export { Interner } from './table/Interner.js';
+export { type ChangeIterator, RecordTable } from './table/RecordTable.js';
+
+// value
+export { type DecodeOptions, decodeValue, readValue } from './value/decodeValue.js';
+export { encodeValue, writeValue } from './value/encodeValue.js';
+export { MAX_VALUE_DEPTH } from './value/format.js';
+export { KeyTrie } from './value/KeyTrie.js';
+export { readField } from './value/readField.js';
+export { skipValue } from './value/skipValue.js';
+export { ValueTypeError } from './value/ValueTypeError.js';
+export { validateValue } from './value/validateValue.js';
+
+// wire
+export { ByteReader } from './wire/ByteReader.js';
+export { ByteWriter } from './wire/ByteWriter.js';
+export { isWellFormed, utf8Length } from './wire/utf8.js';
