@@ -1,0 +1,111 @@
+import type { EntryBatch, Kind, Query, RejectedOp, Where } from '@topgunbuild/core';
+
+/**
+ * The data of a node as its sessions see it: durable writes, reads, and streams of live queries. Sessions check and
+ * authorize; the data plane decides what wins, makes it durable and tells everyone concerned.
+ */
+export interface DataPlane {
+  /** Names the log that cursors refer to. Known once `open` has resolved. */
+  readonly logId: string;
+  readonly shardCount: number;
+
+  /**
+   * Queues the ops `indexes` of `batch` (null = all), already authorized and checked. `done` is called exactly once,
+   * when each of them is durable, superseded by what is durable, or refused; it may be called before `write` returns.
+   * The batch and the bytes it refers to must not change until then.
+   */
+  write(batch: EntryBatch, indexes: readonly number[] | null, done: WriteDone): void;
+
+  /**
+   * The current value of a record: the value (LWW), the array of elements (OR), the number (counter). Null when there
+   * is none: never written, deleted, expired, or an OR record without elements.
+   * @throws TopGunError UNAVAILABLE while the shard of the key does not serve
+   */
+  read(map: string, key: string): ReadResult | null;
+
+  /**
+   * Opens a stream. Its first frames may be sent before the call returns.
+   * @throws TopGunError INVALID_QUERY; UNAVAILABLE before every shard serves
+   */
+  subscribe(spec: SubscribeSpec, sink: StreamSink): Stream;
+
+  /** Why this node must not get traffic now, for /readyz; null = it serves. */
+  readyProblem(): string | null;
+
+  stats(): DataPlaneStats;
+
+  /** Restores every shard: snapshot, then log. */
+  open(): Promise<void>;
+
+  /** Refuses new writes, waits until what is queued is durable or refused, then closes. The backbone stays open. */
+  close(): Promise<void>;
+}
+
+export type WriteDone = (rejected: readonly RejectedOp[]) => void;
+
+export interface ReadResult {
+  readonly kind: Kind;
+  readonly value: unknown;
+}
+
+export interface SubscribeSpec {
+  readonly queryId: number;
+  readonly map: string;
+  readonly query: Query;
+  /** The log that `cursors` refer to; null = from the beginning. */
+  readonly logId: string | null;
+  /** Flat pairs: shard, sequence that the client holds, ... */
+  readonly cursors: readonly number[];
+  /** The row filter of the session's rules: rows outside it never leave the data plane. Null = every row is allowed. */
+  readonly restriction: Where | null;
+}
+
+/** Where a stream puts its frames. */
+export interface StreamSink {
+  /** Takes one complete message. Frames are shared between sinks: nobody may change them. */
+  send(frame: Uint8Array): void;
+  /** False while more bytes wait for the socket than the watermark allows. Streams pause then, until `resume`. */
+  readonly hasRoom: boolean;
+}
+
+export interface Stream {
+  /** The sink has room again. Cheap when there is nothing to do. */
+  resume(): void;
+  /** Nothing is sent once this has returned. */
+  close(): void;
+}
+
+export interface ShardStats {
+  readonly shard: number;
+  readonly state: string;
+  /** Records, tombstones included. */
+  readonly records: number;
+  readonly logSeq: number;
+  readonly snapshotSeq: number;
+  /** Bytes of log records since the last snapshot. */
+  readonly logBytes: number;
+  readonly horizonMs: number;
+  readonly appends: number;
+  readonly opsApplied: number;
+  readonly opsSuperseded: number;
+  readonly opsRejected: number;
+  readonly queuedBytes: number;
+}
+
+export interface DataPlaneStats {
+  readonly shards: readonly ShardStats[];
+  readonly totals: Omit<ShardStats, 'shard' | 'state' | 'logSeq' | 'snapshotSeq' | 'horizonMs'>;
+  /** Time from the call of append to durable, over all shards since start. */
+  readonly appendLatency: LatencyHistogram;
+  readonly streams: number;
+  readonly windows: number;
+}
+
+export interface LatencyHistogram {
+  /** Upper bounds in ms, ascending; the last bucket has none. */
+  readonly bounds: readonly number[];
+  /** Observations per bucket, not cumulative; one more than `bounds`. */
+  readonly counts: readonly number[];
+  readonly sumMs: number;
+  readonly count: number;
+}
