@@ -1,3 +1,4 @@
+import { TopGunError } from '../errors.js';
 import { MAX_COUNTER, MAX_MS, type Timestamp } from './Timestamp.js';
 
 /**
@@ -25,7 +26,10 @@ export class HLC {
     return this.#counter;
   }
 
-  /** Takes a reading. After it `ms` and `counter` hold it: hot paths read those and allocate nothing. */
+  /**
+   * Takes a reading. After it `ms` and `counter` hold it: hot paths read those and allocate nothing.
+   * @throws TopGunError CLOCK_DRIFT when the range of timestamps is used up: the clock must be reset.
+   */
   advance(): void {
     const wall = Math.min(MAX_MS, Math.max(0, Math.floor(this.#wall())));
     if (wall > this.#ms) {
@@ -33,9 +37,11 @@ export class HLC {
       this.#counter = 0;
     } else if (this.#counter < MAX_COUNTER) {
       this.#counter++;
-    } else {
+    } else if (this.#ms < MAX_MS) {
       this.#ms++;
       this.#counter = 0;
+    } else {
+      throw new TopGunError('CLOCK_DRIFT', 'The clock is at the end of its range; reset it by the time of a server.');
     }
   }
 
@@ -44,8 +50,9 @@ export class HLC {
     return { ms: this.#ms, counter: this.#counter, replica: this.replica };
   }
 
-  /** Makes later readings follow (`ms`, `counter`), which came from another replica. */
+  /** Makes later readings follow (`ms`, `counter`), which came from another replica. What is no timestamp is ignored. */
   receive(ms: number, counter: number): void {
+    if (!isReading(ms, counter)) return;
     if (ms > this.#ms || (ms === this.#ms && counter > this.#counter)) {
       this.#ms = ms;
       this.#counter = counter;
@@ -60,4 +67,8 @@ export class HLC {
     this.#ms = ms;
     this.#counter = counter;
   }
+}
+
+function isReading(ms: number, counter: number): boolean {
+  return Number.isInteger(ms) && ms <= MAX_MS && Number.isInteger(counter) && counter <= MAX_COUNTER;
 }
