@@ -1,40 +1,50 @@
 const FIRST_SLAB = 1024;
 const MAX_SLAB = 256 * 1024;
 
+/** From this size on a byte string gets a slab of its own: it would waste too much of the current one's end. */
+const LARGE = MAX_SLAB / 8;
+
 /**
  * Byte strings packed into slabs, because one array object per value would cost more memory than the values themselves.
- * A place is (slab, offset); who stores it also stores the length. Freed bytes are only counted: the owner compacts,
- * by copying everything that lives into a new arena, when `isWasteful`.
+ * A place is (slab, offset); who stores it also stores the length. Freed bytes are only counted: the owner decides
+ * when it is worth to copy everything that lives into a new arena.
  */
 export class ByteArena {
-  readonly slabs: Uint8Array[] = [];
+  readonly #slabs: Uint8Array[] = [];
+  /** The slab that small byte strings go to, and its first free byte. */
+  #current = -1;
   #free = 0;
   #used = 0;
   #dead = 0;
 
-  /** Copies `source[start, end)` in and returns the slab's index; the offset is in `lastOffset`. */
+  /** Where the latest `add` put its bytes within their slab. */
   lastOffset = 0;
 
+  /** Copies `source[start, end)` in and returns the slab's number; the offset is in `lastOffset`. */
   add(source: Uint8Array, start: number, end: number): number {
     const length = end - start;
-    let index = this.slabs.length - 1;
-    let slab = this.slabs[index];
+    this.#used += length;
+    if (length >= LARGE) {
+      this.lastOffset = 0;
+      const own = new Uint8Array(length);
+      copyBytes(source, start, end, own, 0);
+      return this.#slabs.push(own) - 1;
+    }
+    let slab = this.#slabs[this.#current];
     if (slab === undefined || this.#free + length > slab.length) {
-      const wanted = Math.min(MAX_SLAB, Math.max(FIRST_SLAB, this.#used));
-      slab = new Uint8Array(Math.max(wanted, length));
-      index = this.slabs.push(slab) - 1;
+      // As large as all that is here already, so that small tables stay small and few slabs are needed.
+      slab = new Uint8Array(Math.max(length, Math.min(MAX_SLAB, Math.max(FIRST_SLAB, this.#used))));
+      this.#current = this.#slabs.push(slab) - 1;
       this.#free = 0;
     }
-    const offset = this.#free;
-    copyBytes(source, start, end, slab, offset);
+    this.lastOffset = this.#free;
+    copyBytes(source, start, end, slab, this.#free);
     this.#free += length;
-    this.#used += length;
-    this.lastOffset = offset;
-    return index;
+    return this.#current;
   }
 
-  slab(index: number): Uint8Array {
-    return this.slabs[index] as Uint8Array;
+  slab(number: number): Uint8Array {
+    return this.#slabs[number] as Uint8Array;
   }
 
   /** Counts `length` bytes as no longer needed. */
@@ -42,14 +52,19 @@ export class ByteArena {
     this.#dead += length;
   }
 
-  get isWasteful(): boolean {
-    return this.#dead > MAX_SLAB / 4 && this.#dead * 2 > this.#used;
+  /** Bytes added so far, dead ones included. */
+  get used(): number {
+    return this.#used;
+  }
+
+  get dead(): number {
+    return this.#dead;
   }
 
   /** Bytes allocated. */
   get capacity(): number {
     let total = 0;
-    for (const slab of this.slabs) total += slab.length;
+    for (const slab of this.#slabs) total += slab.length;
     return total;
   }
 }

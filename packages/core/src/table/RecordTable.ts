@@ -6,15 +6,23 @@ import { Interner } from './Interner.js';
 
 const FIRST_CAPACITY = 8;
 const NONE = -1;
+/** Bytes; less is not worth the trouble. */
+const MIN_DEAD = 1024;
+/** Bytes: visiting a record costs about as much as copying that many. */
+const DEAD_PER_RECORD = 8;
 const NO_BYTES = new Uint8Array(0);
 
 /**
  * A position in a table's order of change. Stays valid while the table changes: when its record moves to the end or
- * disappears, it stands at the record that came next.
+ * disappears, it stands at the record that came next. Until `next` has answered -1 it also reaches every record that
+ * changes meanwhile; from then on it is at its end for good, so that whoever goes on with live changes at that very
+ * moment neither misses one nor sees one twice.
  */
 export interface ChangeIterator {
-  /** The slot to be read next, -1 at the end. */
+  /** The slot to be read next, -1 while there is none. */
   slot: number;
+  /** `next` has answered -1. */
+  ended: boolean;
 }
 
 /**
@@ -164,16 +172,16 @@ export class RecordTable {
     end: number,
     seq: number,
   ): number {
-    let slot = this.#slots.get(key);
-    if (slot === undefined) {
-      slot = this.#allocate();
+    const found = this.#slots.get(key);
+    const isNew = found === undefined;
+    const slot = found ?? this.#allocate();
+    if (isNew) {
       const own = flatCopy(key);
       this.#keys[slot] = own;
       this.#slots.set(own, slot);
       this.#replica[slot] = this.#replicas.acquire(replica);
       this.#storeValue(slot, source, start, end);
     } else {
-      this.#unlink(slot);
       const old = this.#replica[slot] as number;
       if (this.#replicas.get(old) !== replica) {
         this.#replica[slot] = this.#replicas.acquire(replica);
@@ -187,8 +195,8 @@ export class RecordTable {
     this.#seqs[slot] = seq;
     if (expires !== 0 && this.#expires === null) this.#expires = new Float64Array(this.#capacity);
     if (this.#expires !== null) this.#expires[slot] = expires;
-    this.#linkNewest(slot);
-    if (this.#arena.isWasteful) this.#compact();
+    this.#makeNewest(slot, isNew);
+    this.#tidy();
     return slot;
   }
 
@@ -202,7 +210,7 @@ export class RecordTable {
     this.#lengths[slot] = 0;
     this.#newer[slot] = this.#free;
     this.#free = slot;
-    if (this.#arena.isWasteful) this.#compact();
+    this.#tidy();
   }
 
   /** Adds the record to `batch` as a row. Its bytes are a view: encode the batch before the table changes. */
@@ -219,6 +227,11 @@ export class RecordTable {
       this.start(slot),
       this.end(slot),
     );
+  }
+
+  /** Bytes of memory that values take up, those that wait for compaction included. */
+  get valueCapacity(): number {
+    return this.#arena.capacity;
   }
 
   /** The newest log sequence of any record, 0 when empty. */
@@ -241,15 +254,16 @@ export class RecordTable {
         candidate = this.#older[candidate] as number;
       }
     }
-    const iterator = { slot };
+    const iterator = { slot, ended: false };
     this.#iterators.push(iterator);
     return iterator;
   }
 
-  /** The iterator's slot, and moves it on; -1 at the end (records that change later are not seen any more). */
+  /** The iterator's slot, and moves it on; -1 at the end, once and for all. */
   next(iterator: ChangeIterator): number {
     const slot = iterator.slot;
-    if (slot !== NONE) iterator.slot = this.#newer[slot] as number;
+    if (slot === NONE) iterator.ended = true;
+    else iterator.slot = this.#newer[slot] as number;
     return slot;
   }
 
@@ -303,6 +317,12 @@ export class RecordTable {
     this.#storeValue(slot, source, start, end);
   }
 
+  /** Compacts when more than half of the arena is dead and copying the rest costs no more than making it dead did. */
+  #tidy(): void {
+    const { dead, used } = this.#arena;
+    if (dead > MIN_DEAD && dead * 2 > used && dead > this.size * DEAD_PER_RECORD) this.#compact();
+  }
+
   #compact(): void {
     const old = this.#arena;
     this.#arena = new ByteArena();
@@ -313,13 +333,16 @@ export class RecordTable {
     }
   }
 
-  #linkNewest(slot: number): void {
-    this.#older[slot] = this.#newest;
-    this.#newer[slot] = NONE;
-    if (this.#newest === NONE) this.#oldest = slot;
-    else this.#newer[this.#newest] = slot;
-    this.#newest = slot;
-    // An iterator that had reached the end stays there: it belongs to a stream that is live from that moment on.
+  #makeNewest(slot: number, isNew: boolean): void {
+    if (slot !== this.#newest) {
+      if (!isNew) this.#unlink(slot);
+      this.#older[slot] = this.#newest;
+      this.#newer[slot] = NONE;
+      if (this.#newest === NONE) this.#oldest = slot;
+      else this.#newer[this.#newest] = slot;
+      this.#newest = slot;
+    }
+    for (const iterator of this.#iterators) if (iterator.slot === NONE && !iterator.ended) iterator.slot = slot;
   }
 
   #unlink(slot: number): void {
