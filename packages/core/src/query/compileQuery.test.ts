@@ -137,6 +137,7 @@ describe('a filter', () => {
     expect(matches(where, JSON.parse('{"x":{"__proto__":1}}'))).toBe(true);
     expect(matches(where, { x: {} })).toBe(false);
     expect(matches(JSON.parse('{"x":{"__proto__":{}}}'), { x: { y: 1 } })).toBe(false);
+    expect(matches({ x: { y: 1 } }, JSON.parse('{"x":{"__proto__":{}}}'))).toBe(false);
   });
 
   it('has no range beside values without an order of their own', () => {
