@@ -1,4 +1,4 @@
-import type { ClientMessage, ErrorCode, ServerMessage } from '@topgunbuild/core';
+import type { ClientMessage, EntryBatch, ErrorCode, Limits, PartitionMap, ServerMessage } from '@topgunbuild/core';
 
 /** What a connection needs for its handshake. Asked anew for every handshake and renewal. */
 export interface Credentials {
@@ -17,13 +17,26 @@ export type ProviderEvent =
       readonly logId: string;
       readonly subject: string;
       readonly sessionId: string;
+      /** When the credentials end, ms since 1970 by the server's clock; 0 = never. */
+      readonly expiresAt: number;
+      /** What this node accepts. */
+      readonly limits: Limits;
+      /** The partition map, when the handshake brought one. */
+      readonly map: PartitionMap | null;
       /** The server's wall clock minus the client's monotonic clock, at the moment the answer was made: best estimate. */
       readonly serverTimeAt: { readonly serverTime: number; readonly monotonic: number };
     }
+  /** `reauthenticate` renewed the credentials of an open connection. */
+  | { readonly type: 'renewed'; readonly nodeId: string; readonly subject: string; readonly expiresAt: number }
   /** A node that was connected is not any more. Whatever was sent to it and not answered has an unknown outcome. */
-  | { readonly type: 'disconnected'; readonly nodeId: string; readonly reason: string }
+  | { readonly type: 'disconnected'; readonly nodeId: string; readonly code: ErrorCode; readonly reason: string }
   /** The provider began to try to connect, first or again. */
   | { readonly type: 'connecting' }
+  /**
+   * An attempt failed before it came to a handshake's end; the next one follows in `retryInMs`. UNSUPPORTED_PROTOCOL: client
+   * and server need the same version. BAD_FRAME: the peer is no TopGun server. AUTH_REQUIRED: there were no credentials.
+   */
+  | { readonly type: 'connect-failed'; readonly code: ErrorCode; readonly reason: string; readonly retryInMs: number }
   /** The server refused the credentials. The provider stops trying until `reauthenticate` is called. */
   | { readonly type: 'auth-failed'; readonly code: ErrorCode; readonly message: string }
   /** A heartbeat was answered: a new estimate of the server's time. */
@@ -32,6 +45,14 @@ export type ProviderEvent =
   | { readonly type: 'message'; readonly nodeId: string; readonly message: ServerMessage }
   /** There is room again after `send` said there was none. */
   | { readonly type: 'drain' };
+
+/** Operations that were handed over as one OP_BATCH: what an OP_ACK of that id will speak of. */
+export interface SentBatch {
+  readonly batchId: number;
+  readonly nodeId: string;
+  /** By index in the sent batch: the index of the operation in what `sendBatch` was given. */
+  readonly indexes: readonly number[];
+}
 
 /**
  * How a SyncEngine reaches servers. One server, a cluster, or HTTP: the engine cannot tell. The provider owns sockets,
@@ -47,6 +68,12 @@ export interface IConnectionProvider {
    * nobody is connected or the socket has no room; `connected` or `drain` will tell when to try again.
    */
   send(message: ClientMessage, key?: string): boolean;
+  /**
+   * Optional: sends each operation to the owner of its key, in as many batches as that takes, each under an id from
+   * `nextBatchId`. Operations that are in none of the returned batches were not sent. Without this method the engine
+   * sends one batch with `send`.
+   */
+  sendBatch?(ops: EntryBatch, nextBatchId: () => number): readonly SentBatch[];
   /** The token changed: every live connection renews with it, and a provider that had stopped tries again. */
   reauthenticate(): void;
   /** Registers the one listener of events; returns how to unregister it. */
