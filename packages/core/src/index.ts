@@ -76,6 +76,29 @@ export {
 } from './protocol/messages.js';
 export { WIRE_TYPES } from './protocol/wireTypes.js';
 
+// query
+export { canonicalQuery } from './query/canonicalQuery.js';
+export { combineWhere } from './query/combineWhere.js';
+export { compareStrings, compareValues } from './query/compareValues.js';
+export { type CompiledQuery, compileQuery } from './query/compileQuery.js';
+export type { RowOrder, SortKey } from './query/compileSort.js';
+export { fieldsOf, fieldsOfWhere } from './query/fieldsOf.js';
+export { pinnedKeys } from './query/pinnedKeys.js';
+export {
+  type Condition,
+  type Direction,
+  type FieldOf,
+  type FieldOperators,
+  KEY_FIELD,
+  type Operand,
+  type Query,
+  type Sort,
+  type Where,
+} from './query/Query.js';
+export { QUERY_LIMITS } from './query/queryLimits.js';
+export { validateQuery, validateWhere } from './query/validateQuery.js';
+export { valueEquals } from './query/valueEquals.js';
+
 // runtime
 export type { Runtime, Timer } from './runtime/Runtime.js';
 export { systemRuntime } from './runtime/systemRuntime.js';
