@@ -1,0 +1,44 @@
+import type { ErrorCode } from '@topgunbuild/core';
+
+/** What a node has done since its start, as plain numbers: hot paths count without knowing who reads. */
+export class Counters {
+  framesIn = 0;
+  bytesIn = 0;
+  framesOut = 0;
+  bytesOut = 0;
+  badFrames = 0;
+  sessionsOpened = 0;
+  sessionsClosed = 0;
+  authSucceeded = 0;
+  readonly authFailed = new Tally<ErrorCode>();
+  opsReceived = 0;
+  opsAcked = 0;
+  readonly opsRejected = new Tally<ErrorCode>();
+  readonly errorsSent = new Tally<ErrorCode>();
+  /** Connections ended by this side, by WebSocket close code. */
+  readonly cut = new Tally<number>();
+  queriesOpened = 0;
+  subscriptions = 0;
+  topicPublished = 0;
+  topicDelivered = 0;
+  topicDropped = 0;
+  /** HTTP upgrades that were refused before a session existed, by HTTP status. */
+  readonly upgradesRefused = new Tally<number>();
+}
+
+/** Counts by label. Labels come from closed sets, never from peers. */
+export class Tally<Label> {
+  readonly #counts = new Map<Label, number>();
+
+  add(label: Label, by = 1): void {
+    this.#counts.set(label, (this.#counts.get(label) ?? 0) + by);
+  }
+
+  get(label: Label): number {
+    return this.#counts.get(label) ?? 0;
+  }
+
+  entries(): Iterable<[Label, number]> {
+    return this.#counts.entries();
+  }
+}

@@ -1,0 +1,214 @@
+import {
+  encodeMessage,
+  type ErrorCode,
+  type OpBatchMessage,
+  type QuerySubMessage,
+  type RejectedOp,
+  TopGunError,
+  type TopicPubMessage,
+  utf8Length,
+  validateValue,
+} from '@topgunbuild/core';
+import type { Identity } from '../auth/Authenticator.js';
+import { Verdicts } from '../permissions/Verdicts.js';
+import { ackRanges } from './ackRanges.js';
+import { OpGate } from './OpGate.js';
+import type { Outbox } from './Outbox.js';
+import { REFUSALS, type Refusal, tellable } from './Refusal.js';
+import type { SessionPorts } from './SessionPorts.js';
+import { Subscriptions } from './Subscriptions.js';
+
+/** Bytes of operations that one session may have on their way to the log, in frames of the largest size. */
+const MAX_FRAMES_IN_FLIGHT = 2;
+
+/** What a session does once it is known who is on the other end. */
+export class ActiveSession {
+  readonly clientId: string;
+  readonly #ports: SessionPorts;
+  readonly #outbox: Outbox;
+  readonly #onIdle: () => void;
+  readonly #subscriptions: Subscriptions;
+  #verdicts: Verdicts;
+  #gate: OpGate;
+  #batchesInFlight = 0;
+  #bytesInFlight = 0;
+  #refusesOps = false;
+
+  /** `onIdle` is called whenever the last batch under way has been answered. */
+  constructor(ports: SessionPorts, outbox: Outbox, clientId: string, identity: Identity, onIdle: () => void) {
+    this.clientId = clientId;
+    this.#ports = ports;
+    this.#outbox = outbox;
+    this.#onIdle = onIdle;
+    this.#subscriptions = new Subscriptions(ports, outbox);
+    this.#verdicts = new Verdicts(identity, ports.permissions);
+    this.#gate = new OpGate(ports, clientId, this.#verdicts);
+  }
+
+  get identity(): Identity {
+    return this.#verdicts.identity;
+  }
+
+  get isIdle(): boolean {
+    return this.#batchesInFlight === 0;
+  }
+
+  /** The same subject with another token: from here on its claims count, for what is open as well. */
+  renew(identity: Identity): void {
+    this.#verdicts = new Verdicts(identity, this.#ports.permissions);
+    this.#gate = new OpGate(this.#ports, this.clientId, this.#verdicts);
+    this.#subscriptions.rejudge(this.#verdicts);
+  }
+
+  /** Answers operations from now on with SHUTTING_DOWN. */
+  refuseOps(): void {
+    this.#refusesOps = true;
+  }
+
+  onOpBatch(message: OpBatchMessage, frameBytes: number): void {
+    const { batchId, ops } = message;
+    const { counters, limits, rates } = this.#ports;
+    if (ops.count > limits.maxBatchOps) {
+      throw new TopGunError('TOO_LARGE', `a batch has at most ${limits.maxBatchOps} operations`);
+    }
+    counters.opsReceived += ops.count;
+    const overall = this.#refuseAll(frameBytes);
+    if (overall !== null) return this.#answer(batchId, ops.count, refuseEach(ops.count, overall));
+    const rejected: RejectedOp[] = [];
+    const accepted = this.#gate.judge(ops, rates.take(this.#rateOwner(), ops.count), rejected);
+    if (rejected.length === ops.count) return this.#answer(batchId, ops.count, rejected);
+    this.#write(message, accepted, rejected, frameBytes);
+  }
+
+  onQuerySub(message: QuerySubMessage): void {
+    this.#guarded(message.queryId, () => {
+      this.#spend();
+      this.#subscriptions.openQuery(message, this.#verdicts);
+    });
+  }
+
+  onQueryUnsub(queryId: number): void {
+    this.#subscriptions.closeQuery(queryId);
+  }
+
+  onTopicSub(topic: string): void {
+    this.#guarded(null, () => {
+      this.#spend();
+      this.#subscriptions.openTopic(topic, this.#verdicts);
+    });
+  }
+
+  onTopicUnsub(topic: string): void {
+    this.#subscriptions.closeTopic(topic);
+  }
+
+  onTopicPub({ topic, payload }: TopicPubMessage): void {
+    this.#guarded(null, () => {
+      this.#spend();
+      this.#checkPublication(topic, payload);
+      this.#ports.counters.topicPublished++;
+      this.#ports.topics.publish(topic, payload, this.clientId, this.#ports.runtime.now());
+    });
+  }
+
+  onDrain(): void {
+    this.#subscriptions.resume();
+  }
+
+  close(): void {
+    this.#subscriptions.close();
+  }
+
+  sendError(code: ErrorCode, message: string, ref: number | null): void {
+    this.#ports.counters.errorsSent.add(code);
+    this.#outbox.send(encodeMessage({ type: 'ERROR', code, message, ref }));
+  }
+
+  #write(
+    { batchId, ops }: OpBatchMessage,
+    accepted: readonly number[] | null,
+    rejected: readonly RejectedOp[],
+    frameBytes: number,
+  ): void {
+    const release = this.#guardRows(ops, accepted);
+    this.#batchesInFlight++;
+    this.#bytesInFlight += frameBytes;
+    this.#ports.plane.write(ops, accepted, (refused) => {
+      release?.();
+      this.#bytesInFlight -= frameBytes;
+      this.#batchesInFlight--;
+      this.#answer(batchId, ops.count, rejected.length === 0 ? refused : [...rejected, ...refused]);
+      if (this.#batchesInFlight === 0) this.#onIdle();
+    });
+  }
+
+  /** Where rules look at rows, marks the keys as being written; returns how to take the marks away. */
+  #guardRows(ops: OpBatchMessage['ops'], accepted: readonly number[] | null): (() => void) | null {
+    const { permissions, rowGuard } = this.#ports;
+    if (!permissions.guardsRows) return null;
+    const rows = accepted ?? ops.keys.map((_, index) => index);
+    const { subject } = this.identity;
+    for (const row of rows) rowGuard.enter(ops.maps[row] as string, ops.keys[row] as string, subject);
+    return () => {
+      for (const row of rows) rowGuard.leave(ops.maps[row] as string, ops.keys[row] as string);
+    };
+  }
+
+  #refuseAll(frameBytes: number): Refusal | null {
+    if (this.#refusesOps) return REFUSALS.stopping;
+    const most = this.#ports.limits.maxFrameBytes * MAX_FRAMES_IN_FLIGHT;
+    return this.#bytesInFlight > 0 && this.#bytesInFlight + frameBytes > most ? REFUSALS.inFlight : null;
+  }
+
+  #answer(batchId: number, count: number, rejected: readonly RejectedOp[]): void {
+    const { counters } = this.#ports;
+    counters.opsAcked += count - rejected.length;
+    for (const { code } of rejected) counters.opsRejected.add(code);
+    const ranges = ackRanges(count, rejected);
+    this.#outbox.send(encodeMessage({ type: 'OP_ACK', batchId, ranges, rejected, notOwner: [] }));
+  }
+
+  #checkPublication(topic: string, payload: Uint8Array): void {
+    const { limits } = this.#ports;
+    const name = JSON.stringify(topic);
+    if (topic === '' || utf8Length(topic) > limits.maxNameBytes) {
+      throw new TopGunError('TOO_LARGE', `a topic has a name of 1 to ${limits.maxNameBytes} bytes`);
+    }
+    if (!this.#verdicts.for('publish', topic).allowed) {
+      throw new TopGunError('FORBIDDEN', `not allowed to publish to topic ${name}`);
+    }
+    if (payload.length > limits.maxValueBytes) {
+      throw new TopGunError('TOO_LARGE', `the message to topic ${name} exceeds ${limits.maxValueBytes} bytes`);
+    }
+    if (!validateValue(payload, 0, payload.length, limits.maxValueDepth)) {
+      throw new TopGunError('INVALID_VALUE', `the message to topic ${name} is not a well-formed value`);
+    }
+  }
+
+  /** One token for anything that makes the node work. */
+  #spend(): void {
+    if (this.#ports.rates.take(this.#rateOwner(), 1) === 1) return;
+    throw new TopGunError('RATE_LIMITED', 'too many requests; slow down');
+  }
+
+  /** Without authentication every client is the same subject, so there the client is what gets a bucket. */
+  #rateOwner(): string {
+    const { subject } = this.identity;
+    return subject === '' ? `client ${this.clientId}` : `subject ${subject}`;
+  }
+
+  /** What is refused is told to the peer, and leaves the session alive. */
+  #guarded(ref: number | null, run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      if (!(error instanceof TopGunError)) throw error;
+      const { code, message } = tellable(error);
+      this.sendError(code, message, ref);
+    }
+  }
+}
+
+function refuseEach(count: number, { code, message }: Refusal): RejectedOp[] {
+  return Array.from({ length: count }, (_, index) => ({ index, code, message }));
+}
