@@ -65,7 +65,8 @@ export class KeyTrie {
 
 /** Whether plain assignment of this property could reach something inherited instead of defining it. */
 export function isInherited(text: string): boolean {
-  return text in Object.prototype;
+  // The shortest such name is valueOf; most keys are settled by their length.
+  return text.length > 6 && text in Object.prototype;
 }
 
 /** The keys that led to `node`, itself included, last first. */

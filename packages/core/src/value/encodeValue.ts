@@ -6,6 +6,7 @@ import { MAX_VALUE_DEPTH } from './format.js';
 import { dateMs, isBytes, isPlainObject } from './kinds.js';
 
 const MAX_ENCODED_BYTES = 2 ** 28;
+const CANONICAL_NAN = 0x7ff8_0000_0000_0000n;
 const KEPT_BYTES = 2 ** 16;
 const hasOwn = Object.prototype.hasOwnProperty;
 
@@ -80,9 +81,9 @@ function writeNumber(writer: ByteWriter, value: number): void {
     writer.length = writeUint(bytes, pos, value);
   } else {
     bytes[pos] = 0xcb;
-    // NaN has many bit patterns: write one.
-    writer.view.setFloat64(pos + 1, value);
-    if (value !== value) writer.view.setUint32(pos + 1, 0x7ff80000);
+    // NaN has many bit patterns, and engines keep them: write one.
+    if (Number.isNaN(value)) writer.view.setBigUint64(pos + 1, CANONICAL_NAN);
+    else writer.view.setFloat64(pos + 1, value);
     writer.length = pos + 9;
   }
 }
@@ -202,7 +203,6 @@ function writeObject(writer: ByteWriter, object: Readonly<Record<string, unknown
   let count = 0;
   // for-in with this very test is what V8 turns into a walk over the shape; Object.keys takes three times as long.
   for (const key in object) {
-    // biome-ignore lint/suspicious/noPrototypeBuiltins: called on no object of ours, and Object.hasOwn is not optimized
     if (!hasOwn.call(object, key)) continue;
     if (!writeText(writer, key) || !write(writer, object[key], depth)) return false;
     count++;

@@ -16,7 +16,10 @@ function find(value: unknown, path: string, ancestors: readonly object[]): Value
     case 'string':
       return isWellFormed(value)
         ? null
-        : new ValueTypeError(path, 'is a string with half of a surrogate pair, which UTF-8 cannot carry; use toWellFormed()');
+        : new ValueTypeError(
+            path,
+            'is a string with half of a surrogate pair, which UTF-8 cannot carry; use toWellFormed()',
+          );
     case 'number':
     case 'boolean':
     case 'bigint':

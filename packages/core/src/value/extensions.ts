@@ -100,7 +100,10 @@ export function isWideBigint(bytes: Uint8Array, pos: number, size: number): bool
   if (size < 9 || sign > 1 || bytes[pos + 1] === 0) return false;
   if (size > 9) return true;
   // Eight bytes: positive ones have a format of their own, and negative ones down to -2^63 too.
-  return sign === 1 && ((bytes[pos + 1] as number) > 0x80 || ((bytes[pos + 1] as number) === 0x80 && readLow56(bytes, pos + 2)));
+  return (
+    sign === 1 &&
+    ((bytes[pos + 1] as number) > 0x80 || ((bytes[pos + 1] as number) === 0x80 && readLow56(bytes, pos + 2)))
+  );
 }
 
 function readLow56(bytes: Uint8Array, pos: number): boolean {

@@ -37,7 +37,8 @@ function findField(bytes: Uint8Array, pos: number, end: number, name: string): n
   for (let i = 0; i < count; i++) {
     const keyEnd = endOf(bytes, at, end);
     const keyToken = bytes[at] as number;
-    const keyStart = at + ((keyToken & 0xe0) === 0xa0 ? 1 : keyToken >= 0xd9 && keyToken <= 0xdb ? headerSize(keyToken) : 0);
+    const keyStart =
+      at + ((keyToken & 0xe0) === 0xa0 ? 1 : keyToken >= 0xd9 && keyToken <= 0xdb ? headerSize(keyToken) : 0);
     if (keyStart === at) throw malformed('a map has a key that is no text');
     if (utf8Equals(bytes, keyStart, keyEnd, name)) return keyEnd;
     at = endOf(bytes, keyEnd, end);

@@ -80,8 +80,11 @@ export class ByteWriter {
 
   /** Makes room for `text` as UTF-8 and a header of up to 8 bytes. */
   reserveText(text: string): void {
-    // Three bytes a unit at most: while even that fits, nobody needs to count.
-    if (this.length + 8 + text.length * 3 > this.bytes.length) this.reserve(8 + utf8Length(text));
+    // Three bytes a unit at most. Only when that would break the limit somebody must count.
+    const most = 8 + text.length * 3;
+    if (this.length + most > this.bytes.length) {
+      this.reserve(this.length + most <= this.#limit ? most : 8 + utf8Length(text));
+    }
   }
 
   /** Length in bytes, then UTF-8. A lone surrogate throws INVALID_VALUE and leaves nothing behind. */
@@ -136,5 +139,8 @@ function outOfRange(value: number): TopGunError {
 }
 
 function loneSurrogate(): TopGunError {
-  return new TopGunError('INVALID_VALUE', 'the text has half of a surrogate pair, which UTF-8 cannot carry; use toWellFormed() on it');
+  return new TopGunError(
+    'INVALID_VALUE',
+    'the text has half of a surrogate pair, which UTF-8 cannot carry; use toWellFormed() on it',
+  );
 }

@@ -11,6 +11,7 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 // Calling into TextEncoder or TextDecoder costs about 100 ns; below these lengths a plain loop is done sooner.
 const LONG_TEXT = 48;
 const LONG_ASCII = 32;
+const LONG_CHECK = 256;
 
 /** The number of bytes that `text` takes; at least that many must be free before `writeUtf8`. */
 export function utf8Length(text: string): number {
@@ -37,9 +38,10 @@ export function writeUtf8(bytes: Uint8Array, pos: number, text: string): number 
 }
 
 function writeLong(bytes: Uint8Array, pos: number, text: string): number {
-  const { written } = encoder.encodeInto(text, bytes.subarray(pos));
-  // encodeInto writes U+FFFD for a lone surrogate: three bytes, so a text of nothing but ASCII needs no second look.
-  if (written !== text.length && !isWellFormed(text)) return -1;
+  const { read, written } = encoder.encodeInto(text, bytes.subarray(pos));
+  // encodeInto writes U+FFFD for a lone surrogate: three bytes, or none when those do not fit. So a text that was read
+  // to its end and took a byte a unit is ASCII and needs no second look.
+  if ((read !== text.length || written !== read) && !isWellFormed(text)) return -1;
   return pos + written;
 }
 
@@ -125,8 +127,11 @@ function readShortAscii(bytes: Uint8Array, start: number, end: number): string |
 
 /** Whether `bytes[start, end)` is UTF-8 (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF). */
 export function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start > LONG_CHECK) return readUtf8(bytes, start, end) !== null;
   let i = start;
   while (i < end) {
+    while (i + 4 <= end && !hasWide(bytes, i)) i += 4;
+    if (i === end) break;
     const lead = bytes[i++] as number;
     if (lead < 0x80) continue;
     if (lead < 0xc2 || lead > 0xf4) return false;
@@ -143,6 +148,11 @@ export function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
     i += more;
   }
   return true;
+}
+
+/** Whether one of the four bytes at `i` is not ASCII. */
+function hasWide(bytes: Uint8Array, i: number): boolean {
+  return ((bytes[i] as number) | (bytes[i + 1] as number) | (bytes[i + 2] as number) | (bytes[i + 3] as number)) > 0x7f;
 }
 
 /** Whether the UTF-8 in `bytes[start, end)` spells `text`, without making a string of it. */
