@@ -1,0 +1,146 @@
+import { type EntryBatch, type Runtime, subjectTag, type TopGunError } from '@topgunbuild/core';
+import type { Replica } from '../replica/Replica.js';
+import type { IStorageAdapter } from '../storage/StorageAdapter.js';
+import type { StorageWriter } from '../storage/StorageWriter.js';
+import { LocalStore } from './LocalStore.js';
+import type { PendingOp } from './PendingOp.js';
+import { ReplicaClock, type ServerClock } from './ServerClock.js';
+import type { Streams } from './Streams.js';
+import type { Writes } from './Writes.js';
+
+const STREAM_PREFIX = 'stream:';
+
+/** What an account fills when it is opened and empties when it is left. */
+export interface AccountContent {
+  readonly replica: Replica;
+  readonly writes: Writes;
+  readonly streams: Streams;
+}
+
+/**
+ * On whose behalf this client acts: its client id, the subject of its token, the replica that its operations are made
+ * under, and the part of the storage that belongs to them. Each opening is a new incarnation with a replica id
+ * of its own, so that a store that was copied or restored can never make the same operation twice.
+ */
+export class Account {
+  readonly #runtime: Runtime;
+  readonly #clock: ServerClock;
+  readonly #store: LocalStore | null;
+  readonly #fixedClientId: string | null;
+  /** Operations in memory of subjects that are not signed in now. */
+  readonly #parked = new Map<string, PendingOp[]>();
+  #clientId: string;
+  #subject = '';
+  #replicaClock: ReplicaClock;
+  #logId: string | null = null;
+
+  constructor(
+    runtime: Runtime,
+    clock: ServerClock,
+    storage: IStorageAdapter | null,
+    clientId: string | null,
+    onStorageError: (error: TopGunError) => void,
+  ) {
+    this.#runtime = runtime;
+    this.#clock = clock;
+    this.#store = storage === null ? null : new LocalStore(storage, runtime, onStorageError);
+    this.#fixedClientId = clientId;
+    this.#clientId = clientId ?? runtime.id();
+    this.#replicaClock = this.#newIncarnation();
+  }
+
+  get clientId(): string {
+    return this.#clientId;
+  }
+
+  get subject(): string {
+    return this.#subject;
+  }
+
+  get replicaClock(): ReplicaClock {
+    return this.#replicaClock;
+  }
+
+  /** Where changes are stored; null without storage, or while none is open. */
+  get writer(): StorageWriter | null {
+    return this.#store?.writer ?? null;
+  }
+
+  /** The server log that this account has synced with last, null when it never has. */
+  get logId(): string | null {
+    return this.#logId;
+  }
+
+  set logId(logId: string) {
+    if (logId === this.#logId) return;
+    this.#logId = logId;
+    this.writer?.putMeta('logId', () => new TextEncoder().encode(logId));
+  }
+
+  /** Later operations follow these rows. */
+  observe(rows: EntryBatch): void {
+    for (let i = 0; i < rows.count; i++) {
+      this.#replicaClock.observe(rows.ms[i] as number, rows.counters[i] as number);
+    }
+  }
+
+  /**
+   * Opens for the first time. `readSubject` is told who used the device last.
+   * @throws TopGunError STORAGE_FAILED
+   */
+  async open(content: AccountContent, readSubject: (last: string) => Promise<string>): Promise<void> {
+    const device = await this.#store?.readDevice();
+    // What is stored was made under the stored id; under another one the server would refuse it.
+    const clientId = device?.clientId ?? this.#fixedClientId ?? this.#clientId;
+    await this.#enter(content, clientId, await readSubject(device?.subject ?? ''));
+  }
+
+  /** Leaves the subject's replica and store, and opens those of `subject`. What is pending waits for its own. */
+  async switchTo(subject: string, content: AccountContent): Promise<void> {
+    await this.close();
+    this.#parked.set(this.#subject, content.writes.log.clear());
+    content.streams.forget();
+    content.replica.clear();
+    this.#logId = null;
+    await this.#enter(content, this.#clientId, subject);
+  }
+
+  async close(): Promise<void> {
+    await this.#store?.close();
+  }
+
+  async #enter(content: AccountContent, clientId: string, subject: string): Promise<void> {
+    const { writes } = content;
+    if (this.#store === null && clientId === this.#clientId && subject === this.#subject) return;
+    // Operations that were made before it was known for whom are made again for whom it is.
+    const early = writes.takeAll();
+    this.#clientId = clientId;
+    this.#subject = subject;
+    this.#replicaClock = this.#newIncarnation();
+    if (this.#store !== null) await this.#load(this.#store, content);
+    writes.unpark(this.#parked.get(subject) ?? []);
+    this.#parked.delete(subject);
+    for (const op of early) writes.repeat(op);
+  }
+
+  async #load(store: LocalStore, { replica, writes, streams }: AccountContent): Promise<void> {
+    await store.writeDevice({ clientId: this.#clientId, subject: this.#subject });
+    const { meta, ops } = await store.open(this.#subject, (map, rows) => {
+      this.observe(rows);
+      replica.load(map, rows);
+    });
+    const states = new Map<string, Uint8Array>();
+    for (const [name, value] of meta) {
+      if (name.startsWith(STREAM_PREFIX)) states.set(name.slice(STREAM_PREFIX.length), value);
+    }
+    streams.restore(states);
+    const logId = meta.get('logId');
+    if (logId !== undefined) this.#logId = new TextDecoder().decode(logId);
+    for (const op of ops) writes.restore(op);
+  }
+
+  #newIncarnation(): ReplicaClock {
+    const replica = `${this.#clientId}.${this.#runtime.id(8)}.${subjectTag(this.#subject)}`;
+    return new ReplicaClock(replica, () => this.#clock.now());
+  }
+}

@@ -1,0 +1,261 @@
+import {
+  type CompiledQuery,
+  canonicalQuery,
+  compileQuery,
+  decodeValue,
+  type EntryBatch,
+  encodeValue,
+  Kind,
+  type Query,
+  type QueryRecordsMessage,
+  type QueryResetMessage,
+  type QuerySubMessage,
+  shardOfKey,
+  Tag,
+  type TopGunError,
+} from '@topgunbuild/core';
+import type { ReplicaMap } from '../replica/ReplicaMap.js';
+
+type Waiter = { readonly resolve: () => void; readonly reject: (error: TopGunError) => void };
+
+/**
+ * What one map, or the part of it that matches a query, is to this client: a desired state that outlives connections.
+ * It knows how far each shard was received, and so where to go on.
+ *
+ * While a shard is sent in full (first time, or after a reset) the keys that come are noted; when everything has come,
+ * what the server did not name does not exist any more. A query with a limit is sent in full after every connect.
+ */
+export class Stream {
+  readonly id: number;
+  readonly map: ReplicaMap;
+  readonly query: Query;
+  readonly compiled: CompiledQuery;
+  /** Users of the stream. None: it is not subscribed, and stands for no row. */
+  users = 0;
+  readonly isWindow: boolean;
+  /** A window's rows at the server. */
+  readonly #members = new Set<string>();
+  #logId: string | null = null;
+  readonly #cursors = new Map<number, number>();
+  /** Keys received in full shards; null while no shard is being sent in full. */
+  #seen: Set<string> | null = null;
+  /** Shards sent in full; null: all of them. */
+  #fullShards: Set<number> | null = null;
+  #complete = false;
+  #error: TopGunError | null = null;
+  #waiters: Waiter[] = [];
+  readonly #onProgress = new Set<() => void>();
+
+  constructor(id: number, map: ReplicaMap, query: Query) {
+    this.id = id;
+    this.map = map;
+    this.query = query;
+    this.compiled = compileQuery(query);
+    this.isWindow = query.limit !== undefined;
+    if (!this.isWindow) this.#seen = new Set();
+  }
+
+  /** Equal for streams of the same rows in the same window. */
+  get identity(): string {
+    return streamIdentity(this.map.name, this.query);
+  }
+
+  /** All rows of the map. */
+  get isWholeMap(): boolean {
+    return !this.isWindow && Object.keys(this.query.where ?? {}).length === 0;
+  }
+
+  /** Every row that the server had at the time of the last (re)connect has arrived at least once. */
+  get isComplete(): boolean {
+    return this.#complete;
+  }
+
+  /** Why the server refuses the stream, null when it does not. */
+  get error(): TopGunError | null {
+    return this.#error;
+  }
+
+  /** Resolves when complete, rejects when the server refuses. */
+  completed(): Promise<void> {
+    if (this.#complete) return Promise.resolve();
+    if (this.#error !== null) return Promise.reject(this.#error);
+    return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
+  }
+
+  /** Calls `listener` whenever `isComplete` may have changed. */
+  onProgress(listener: () => void): () => void {
+    this.#onProgress.add(listener);
+    return () => this.#onProgress.delete(listener);
+  }
+
+  // --- protocol ----------------------------------------------------------------------------------------------------
+
+  /** The request that goes on where the stream stands. */
+  subscription(): QuerySubMessage {
+    this.#error = null;
+    if (this.isWindow) this.#members.clear();
+    const cursors: number[] = [];
+    for (const [shard, seq] of this.#cursors) cursors.push(shard, seq);
+    return {
+      type: 'QUERY_SUB',
+      queryId: this.id,
+      map: this.map.name,
+      query: { ...this.query },
+      logId: cursors.length === 0 ? null : this.#logId,
+      cursors,
+    };
+  }
+
+  /** Some cursors could not be honoured: those shards come in full. */
+  onReset(message: QueryResetMessage): void {
+    if (this.isWindow) {
+      this.#members.clear();
+      return;
+    }
+    if (this.#logId !== message.logId) {
+      this.#cursors.clear();
+      this.#fullShards = null;
+      this.#seen = new Set();
+    } else {
+      if (this.#seen === null) {
+        this.#seen = new Set();
+        this.#fullShards = new Set();
+      }
+      for (const shard of message.shards) {
+        this.#cursors.delete(shard);
+        this.#fullShards?.add(shard);
+      }
+    }
+    this.#logId = message.logId;
+  }
+
+  /**
+   * Takes in rows. `isCovered` tells whether another stream stands for a key; `logId` names the log of the
+   * connection; `shardCount` is its number of shards.
+   */
+  onRecords(
+    message: QueryRecordsMessage,
+    logId: string,
+    shardCount: number,
+    isCovered: (key: string) => boolean,
+  ): void {
+    this.#note(message.records);
+    this.map.applyRemote(message.records, isCovered);
+    if (!this.isWindow) {
+      this.#logId = logId;
+      for (let i = 0; i + 1 < message.cursors.length; i += 2) {
+        this.#cursors.set(message.cursors[i] as number, message.cursors[i + 1] as number);
+      }
+    }
+    if (!message.last) return;
+    this.#dropUnseen(shardCount, isCovered);
+    this.#complete = true;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter.resolve();
+    this.#progressed();
+  }
+
+  /** The server refuses the stream. */
+  onRefused(error: TopGunError): void {
+    this.#error = error;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter.reject(error);
+    this.#progressed();
+  }
+
+  /** Whether this stream, while somebody uses it, keeps the record of `key` as it is now up to date. */
+  covers(key: string): boolean {
+    if (this.users === 0 || this.#error !== null) return false;
+    return this.isWindow ? this.#members.has(key) : this.matches(key);
+  }
+
+  /** Whether the record of `key`, as it is here, belongs to the query, window aside. */
+  matches(key: string): boolean {
+    const slot = this.map.table.find(key);
+    if (slot < 0) return false;
+    if (this.isWholeMap) return true;
+    const value = this.map.valueAt(slot);
+    return value !== undefined && this.compiled.matches(key, value);
+  }
+
+  /** Keys that only this window stands for; they mean nothing once it is closed. */
+  get members(): ReadonlySet<string> {
+    return this.#members;
+  }
+
+  // --- storage -----------------------------------------------------------------------------------------------------
+
+  /** How far the stream is, for storage; null while it would be wrong to go on from there. */
+  encodeState(): Uint8Array | null {
+    if (this.isWindow || this.#seen !== null || this.#logId === null) return null;
+    return encodeValue([this.#logId, [...this.#cursors].flat()]);
+  }
+
+  /** Goes on from a stored state. Whatever cannot be read counts as nothing. */
+  restoreState(bytes: Uint8Array): void {
+    const state = decodeValue(bytes);
+    if (this.isWindow || !Array.isArray(state) || typeof state[0] !== 'string' || !Array.isArray(state[1])) return;
+    this.#logId = state[0];
+    for (let i = 0; i + 1 < state[1].length; i += 2) this.#cursors.set(Number(state[1][i]), Number(state[1][i + 1]));
+    this.#seen = null;
+  }
+
+  /** Starts over, as if nothing had ever been received. */
+  forget(): void {
+    this.#logId = null;
+    this.#cursors.clear();
+    this.#members.clear();
+    this.#fullShards = null;
+    this.#seen = this.isWindow ? null : new Set();
+    this.#complete = false;
+    this.#error = null;
+    this.#progressed();
+  }
+
+  // --- inside ------------------------------------------------------------------------------------------------------
+
+  #note(rows: EntryBatch): void {
+    const keys = this.isWindow ? this.#members : this.#seen;
+    if (keys === null) return;
+    for (let i = 0; i < rows.count; i++) {
+      const key = rows.keys[i] as string;
+      if (rows.tags[i] !== Tag.LEFT) keys.add(key);
+      else if (this.isWindow) keys.delete(key);
+    }
+  }
+
+  /** Forgets rows that would belong here but were not among those that the server has. */
+  #dropUnseen(shardCount: number, isCovered: (key: string) => boolean): void {
+    const seen = this.isWindow ? this.#members : this.#seen;
+    if (seen === null) return;
+    const gone: string[] = [];
+    if (this.map.table.size > seen.size) {
+      for (const key of this.map.table.keys()) {
+        if (seen.has(key) || !this.#isSentInFull(key, shardCount)) continue;
+        if (this.#wouldBelong(key) && !isCovered(key)) gone.push(key);
+      }
+    }
+    this.#seen = null;
+    this.#fullShards = null;
+    this.map.drop(gone);
+  }
+
+  #isSentInFull(key: string, shardCount: number): boolean {
+    return this.#fullShards === null || this.#fullShards.has(shardOfKey(key, shardCount));
+  }
+
+  #wouldBelong(key: string): boolean {
+    // What is pending is not known to the server yet.
+    return this.map.newestPending(key) === null && (this.map.kindOf(key) !== Kind.LWW || this.matches(key));
+  }
+
+  #progressed(): void {
+    for (const listener of [...this.#onProgress]) listener();
+  }
+}
+
+export function streamIdentity(map: string, query: Query): string {
+  return `${map}\u0000${canonicalQuery(query)}`;
+}

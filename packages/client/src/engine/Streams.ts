@@ -1,0 +1,139 @@
+import {
+  type ErrorMessage,
+  isTransient,
+  type Query,
+  type QueryRecordsMessage,
+  type QueryResetMessage,
+  type QuerySubMessage,
+  type QueryUnsubMessage,
+  TopGunError,
+} from '@topgunbuild/core';
+import type { ReplicaMap } from '../replica/ReplicaMap.js';
+import { Stream, streamIdentity } from './Stream.js';
+
+export interface StreamsOwner {
+  /** False: not sent, a reconnect or drain will follow. */
+  send(message: QuerySubMessage | QueryUnsubMessage): boolean;
+  /** A stream's state changed and should be stored. */
+  onState(stream: Stream): void;
+  /** The server refuses a stream for good. */
+  onRefused(stream: Stream, error: TopGunError): void;
+  /** A stream could not be served for a passing reason: call `retry` later. */
+  onTransient(stream: Stream): void;
+}
+
+/** Every stream that somebody wants, kept subscribed over whatever connection there is. */
+export class Streams {
+  readonly #owner: StreamsOwner;
+  readonly #byId = new Map<number, Stream>();
+  readonly #byIdentity = new Map<string, Stream>();
+  readonly #byMap = new Map<string, Set<Stream>>();
+  /** States from storage of streams that nobody has opened yet. */
+  #stored = new Map<string, Uint8Array>();
+  /** Subscriptions that found no room in the socket. */
+  readonly #unsent = new Set<Stream>();
+  #nextId = 1;
+
+  constructor(owner: StreamsOwner) {
+    this.#owner = owner;
+  }
+
+  /** The stream of `query` (checked) on `map`; one for all who ask for the same. Pair with `close`. */
+  open(map: ReplicaMap, query: Query): Stream {
+    const identity = streamIdentity(map.name, query);
+    let stream = this.#byIdentity.get(identity);
+    if (stream === undefined) {
+      stream = new Stream(this.#nextId++, map, query);
+      const stored = this.#stored.get(identity);
+      if (stored !== undefined) stream.restoreState(stored);
+      this.#byIdentity.set(identity, stream);
+      this.#byId.set(stream.id, stream);
+      const others = this.#byMap.get(map.name) ?? new Set();
+      this.#byMap.set(map.name, others.add(stream));
+    }
+    if (stream.users++ === 0) this.#subscribe(stream);
+    return stream;
+  }
+
+  close(stream: Stream): void {
+    if (--stream.users > 0) return;
+    this.#unsent.delete(stream);
+    this.#owner.send({ type: 'QUERY_UNSUB', queryId: stream.id });
+    if (!stream.isWindow) return;
+    // A window has no cursor: what only it kept up to date would grow stale unnoticed.
+    const gone = [...stream.members].filter((key) => !this.isCovered(stream.map.name, key, stream));
+    this.#byIdentity.delete(stream.identity);
+    this.#byId.delete(stream.id);
+    this.#byMap.get(stream.map.name)?.delete(stream);
+    stream.map.drop(gone);
+  }
+
+  /** Whether a stream other than `except` keeps `key` up to date. */
+  isCovered(map: string, key: string, except: Stream): boolean {
+    for (const stream of this.#byMap.get(map) ?? []) if (stream !== except && stream.covers(key)) return true;
+    return false;
+  }
+
+  /** A connection was made: subscribes everything that is wanted. */
+  onConnected(): void {
+    this.#unsent.clear();
+    for (const stream of this.#byId.values()) if (stream.users > 0) this.#subscribe(stream);
+  }
+
+  /** The socket has room again. */
+  onDrain(): void {
+    const unsent = [...this.#unsent];
+    this.#unsent.clear();
+    for (const stream of unsent) this.#subscribe(stream);
+  }
+
+  retry(stream: Stream): void {
+    if (stream.users > 0) this.#subscribe(stream);
+  }
+
+  onReset(message: QueryResetMessage): void {
+    const stream = this.#byId.get(message.queryId);
+    if (stream === undefined || stream.users === 0) return;
+    stream.onReset(message);
+    this.#owner.onState(stream);
+  }
+
+  onRecords(message: QueryRecordsMessage, logId: string, shardCount: number): void {
+    const stream = this.#byId.get(message.queryId);
+    if (stream === undefined || stream.users === 0) return;
+    stream.onRecords(message, logId, shardCount, (key) => this.isCovered(stream.map.name, key, stream));
+    this.#owner.onState(stream);
+  }
+
+  /** An error that names a query. */
+  onError(message: ErrorMessage): void {
+    const stream = message.ref === null ? undefined : this.#byId.get(message.ref);
+    if (stream === undefined) return;
+    if (isTransient(message.code)) {
+      this.#owner.onTransient(stream);
+      return;
+    }
+    const error = new TopGunError(message.code, message.message);
+    stream.onRefused(error);
+    this.#owner.onRefused(stream, error);
+  }
+
+  /** Takes over states from storage, by identity. */
+  restore(states: Map<string, Uint8Array>): void {
+    this.#stored = states;
+    for (const [identity, stream] of this.#byIdentity) {
+      const state = states.get(identity);
+      if (state !== undefined) stream.restoreState(state);
+    }
+  }
+
+  /** Replaces every stream by one that knows nothing, for another subject; users keep theirs. */
+  forget(): void {
+    this.#stored.clear();
+    for (const stream of this.#byId.values()) stream.forget();
+  }
+
+  #subscribe(stream: Stream): void {
+    if (!this.#owner.send(stream.subscription())) this.#unsent.add(stream);
+  }
+}

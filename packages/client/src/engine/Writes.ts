@@ -1,0 +1,277 @@
+import { decodeTotals, decodeValue, type Limits, type Runtime, Tag, TopGunError } from '@topgunbuild/core';
+import type { Replica } from '../replica/Replica.js';
+import type { ReplicaMap } from '../replica/ReplicaMap.js';
+import type { StorageWriter } from '../storage/StorageWriter.js';
+import type { WriteRejection } from './ClientEvents.js';
+import { CounterTotals } from './CounterTotals.js';
+import { OpLog } from './OpLog.js';
+import { PendingOp } from './PendingOp.js';
+import { operationsOf } from './reoffer.js';
+import { restamp } from './restamp.js';
+import type { ReplicaClock, ServerClock } from './ServerClock.js';
+import { Write } from './Write.js';
+
+export interface WritesPorts {
+  readonly runtime: Runtime;
+  readonly replica: Replica;
+  readonly clock: ServerClock;
+  /** The clock of the replica that writes now. */
+  replicaClock(): ReplicaClock;
+  limits(): Limits;
+  /** Where operations are stored; null without storage, or while none is open. */
+  writer(): StorageWriter | null;
+  /** There is something to send. */
+  onQueued(): void;
+  onRejected(rejection: WriteRejection): void;
+}
+
+/** After so many refusals of its timestamp an operation is refused for good. */
+const MAX_DRIFT_REFUSALS = 3;
+
+/**
+ * The life of a write: applied to the replica at once, stored and queued, then accepted or taken back as the server
+ * says. Every operation leaves the log by exactly one of these doors: accepted, rejected, superseded, withdrawn.
+ */
+export class Writes {
+  readonly log = new OpLog();
+  readonly #ports: WritesPorts;
+  readonly #totals = new CounterTotals();
+  #flushWaiters: { readonly upTo: number; readonly resolve: () => void }[] = [];
+
+  constructor(ports: WritesPorts) {
+    this.#ports = ports;
+  }
+
+  /** Applies an operation at once and queues it. `ttlMs`: 0 = lives for ever. */
+  write(map: ReplicaMap, key: string, tag: Tag, value: Uint8Array, ttlMs = 0): Write {
+    const op = this.#make(map, key, tag, value, ttlMs);
+    const refusal = tooLarge(op, this.#ports.limits());
+    if (refusal !== null) return this.#refuse(op, refusal);
+    this.#enqueue(map, op, replacedBy(map, op));
+    return new Write(op);
+  }
+
+  addToCounter(map: ReplicaMap, key: string, delta: number): Write {
+    const payload = this.#totals.add(this.#ports.replicaClock().hlc.replica, map.name, key, delta);
+    return this.write(map, key, Tag.COUNTER_ADD, payload);
+  }
+
+  /** Takes back an operation that was never sent, as if it had not been made. */
+  withdraw(map: ReplicaMap, op: PendingOp): void {
+    this.log.remove(op);
+    op.state = 'superseded';
+    map.withdraw(op);
+    this.#ports.writer()?.removeOp(op);
+    this.#settled();
+  }
+
+  // --- answers -----------------------------------------------------------------------------------------------------
+
+  accept(op: PendingOp): void {
+    this.log.remove(op);
+    if (op.tag === Tag.COUNTER_ADD) this.#totals.accepted(op);
+    op.markAcked();
+    this.#ports.replica.map(op.map).accept(op);
+    this.#ports.writer()?.removeOp(op);
+    this.#settled();
+  }
+
+  reject(op: PendingOp, error: TopGunError): void {
+    if (error.code === 'CLOCK_DRIFT' && op.driftRefusals++ < MAX_DRIFT_REFUSALS) {
+      // The server refused the timestamp, not the write: under another one it is another operation.
+      op.everSent = false;
+      this.restamp([op], 0);
+      this.log.requeue([op]);
+      return;
+    }
+    const map = this.#ports.replica.map(op.map);
+    this.log.remove(op);
+    if (op.tag === Tag.COUNTER_ADD) this.#rollBack(map, op);
+    op.markRejected(error);
+    map.revert(op);
+    this.#ports.writer()?.removeOp(op);
+    this.#ports.onRejected(rejectionOf(op, error));
+    this.#settled();
+  }
+
+  /** Resolves when every operation made so far was answered. */
+  flushed(): Promise<void> {
+    const upTo = this.log.lastNumber;
+    if (this.#isSettledUpTo(upTo)) return Promise.resolve();
+    return new Promise((resolve) => this.#flushWaiters.push({ upTo, resolve }));
+  }
+
+  // --- timestamps --------------------------------------------------------------------------------------------------
+
+  /** Operations whose timestamps were taken before the server's time was known. */
+  untrusted(): PendingOp[] {
+    return [...this.log.ops()].filter((op) => !op.trusted);
+  }
+
+  /** Gives operations that no server has seen timestamps of the server's time; they were made `behindMs` later. */
+  restamp(ops: readonly PendingOp[], behindMs: number): void {
+    const { replica, clock } = this.#ports;
+    restamp(ops, behindMs, clock.now(), replica, this.#ports.replicaClock());
+    for (const op of ops) {
+      this.#ports.writer()?.putOp(op);
+      replica.map(op.map).rebuild(op.key);
+    }
+  }
+
+  // --- coming and going --------------------------------------------------------------------------------------------
+
+  /** Takes over an operation from storage; the record below it is loaded already. */
+  restore(op: PendingOp): void {
+    const map = this.#ports.replica.map(op.map);
+    this.log.startAfter(op.number);
+    this.#ports.replicaClock().observe(op.ms, op.counter);
+    if (op.tag === Tag.COUNTER_ADD) this.#totals.restore(op, map.baseTotals(op.key, op.replica));
+    this.log.add(op);
+    map.restore(op);
+  }
+
+  /** Empties the log and takes its operations out of the replica, in order to `repeat` them. */
+  takeAll(): PendingOp[] {
+    const ops = this.log.clear();
+    for (const op of ops) this.#ports.replica.map(op.map).withdraw(op);
+    return ops;
+  }
+
+  /** Makes an operation again, under the replica of now. */
+  repeat(op: PendingOp): void {
+    const map = this.#ports.replica.map(op.map);
+    let value = op.value;
+    if (op.tag === Tag.COUNTER_ADD) {
+      const { replica } = this.#ports.replicaClock().hlc;
+      const { added, removed } = decodeTotals(op.value);
+      this.#totals.add(replica, map.name, op.key, added);
+      value = this.#totals.add(replica, map.name, op.key, -removed);
+    }
+    const again = this.#make(map, op.key, op.tag, value, op.expires === 0 ? 0 : op.expires - op.ms);
+    this.#enqueue(map, again, replacedBy(map, again));
+    op.supersedeBy(again);
+  }
+
+  /** Takes back operations of a subject that has come back; those that storage had are in the log already. */
+  unpark(ops: readonly PendingOp[]): void {
+    for (const op of ops) {
+      const stored = this.log.get(op.number);
+      if (stored !== null) {
+        op.supersedeBy(stored);
+      } else {
+        op.state = 'queued';
+        this.restore(op);
+        this.#ports.writer()?.putOp(op);
+      }
+    }
+  }
+
+  /** Offers what servers may have lost of this client's answered operations; its replica ids begin with `prefix`. */
+  offerAgain(prefix: string): void {
+    for (const map of this.#ports.replica.maps()) {
+      for (const { key, tag, stamp, expires, value } of operationsOf(map, prefix)) {
+        const { ms, counter, replica } = stamp;
+        const op = new PendingOp(this.log.nextNumber(), map.name, key, tag, ms, counter, replica, expires, value, true);
+        op.everSent = true;
+        this.#enqueue(map, op, null);
+      }
+    }
+  }
+
+  // --- inside ------------------------------------------------------------------------------------------------------
+
+  #make(map: ReplicaMap, key: string, tag: Tag, value: Uint8Array, ttlMs: number): PendingOp {
+    const { hlc } = this.#ports.replicaClock();
+    hlc.advance();
+    const { ms, counter, replica } = hlc;
+    const expires = ttlMs === 0 ? 0 : ms + ttlMs;
+    const trusted = this.#ports.clock.isTrusted;
+    return new PendingOp(this.log.nextNumber(), map.name, key, tag, ms, counter, replica, expires, value, trusted);
+  }
+
+  #enqueue(map: ReplicaMap, op: PendingOp, replaced: PendingOp | null): void {
+    const writer = this.#ports.writer();
+    if (replaced !== null) {
+      replaced.supersedeBy(op);
+      this.log.remove(replaced);
+      writer?.removeOp(replaced);
+    }
+    this.log.add(op);
+    writer?.putOp(op);
+    map.applyLocal(op, replaced);
+    this.#ports.onQueued();
+  }
+
+  /** Answers a write that no server would take, the way a server would. */
+  #refuse(op: PendingOp, error: TopGunError): Write {
+    op.markStorageFailed(error);
+    op.markRejected(error);
+    this.#ports.onRejected(rejectionOf(op, error));
+    return new Write(op);
+  }
+
+  /** A refused counter operation must not live on in the totals of those behind it; none of them was sent yet. */
+  #rollBack(map: ReplicaMap, refused: PendingOp): void {
+    const without = this.#totals.rollBack(refused);
+    for (let op = map.newestPending(refused.key); op !== null && op !== refused; op = op.older) {
+      if (op.replica !== refused.replica) continue;
+      op.value = without(op.value);
+      this.#ports.writer()?.putOp(op);
+    }
+  }
+
+  #settled(): void {
+    if (this.#flushWaiters.length === 0) return;
+    const waiting = this.#flushWaiters;
+    this.#flushWaiters = waiting.filter((waiter) => !this.#isSettledUpTo(waiter.upTo));
+    for (const waiter of waiting) if (this.#isSettledUpTo(waiter.upTo)) waiter.resolve();
+  }
+
+  #isSettledUpTo(number: number): boolean {
+    const oldest = this.log.oldestNumber;
+    return oldest === null || oldest > number;
+  }
+}
+
+/** The last operation on the key, if it was never sent and `op` says everything that it said. */
+function replacedBy(map: ReplicaMap, op: PendingOp): PendingOp | null {
+  const newest = map.newestPending(op.key);
+  if (newest === null || newest.everSent || newest.state !== 'queued') return null;
+  if (isLww(op.tag) && isLww(newest.tag)) return newest;
+  const sameSlot = op.tag === Tag.COUNTER_ADD && newest.tag === Tag.COUNTER_ADD && op.replica === newest.replica;
+  return sameSlot ? newest : null;
+}
+
+function isLww(tag: Tag): boolean {
+  return tag === Tag.LWW_SET || tag === Tag.LWW_REMOVE;
+}
+
+function tooLarge(op: PendingOp, limits: Limits): TopGunError | null {
+  const over = (what: string, bytes: number, max: number) =>
+    new TopGunError('TOO_LARGE', `The ${what} has ${bytes} bytes, ${max} are allowed; store it in parts.`);
+  if (op.value.length > limits.maxValueBytes) return over('value', op.value.length, limits.maxValueBytes);
+  const key = utf8Size(op.key, limits.maxKeyBytes);
+  if (key > limits.maxKeyBytes) return over('key', key, limits.maxKeyBytes);
+  const name = utf8Size(op.map, limits.maxNameBytes);
+  return name > limits.maxNameBytes ? over('map name', name, limits.maxNameBytes) : null;
+}
+
+/** The size of `text` as UTF-8, or any number up to `max` when it is surely not above that. */
+function utf8Size(text: string, max: number): number {
+  // A UTF-16 unit takes at most three bytes: only then is it worth counting.
+  return text.length * 3 <= max ? 0 : new TextEncoder().encode(text).length;
+}
+
+function rejectionOf(op: PendingOp, error: TopGunError): WriteRejection {
+  const base = { opId: new Write(op).opId, map: op.map, key: op.key, error };
+  switch (op.tag) {
+    case Tag.LWW_SET:
+      return { ...base, operation: 'set', value: decodeValue(op.value) };
+    case Tag.OR_ADD:
+      return { ...base, operation: 'add', value: decodeValue(op.value) };
+    case Tag.COUNTER_ADD:
+      return { ...base, operation: 'count', value: decodeTotals(op.value) };
+    default:
+      return { ...base, operation: 'remove', value: undefined };
+  }
+}

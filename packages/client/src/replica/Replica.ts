@@ -1,0 +1,33 @@
+import type { EntryBatch } from '@topgunbuild/core';
+import { ReplicaMap, type ReplicaMapOwner } from './ReplicaMap.js';
+
+/** Every map that this client holds. */
+export class Replica {
+  readonly #maps = new Map<string, ReplicaMap>();
+  readonly #owner: ReplicaMapOwner;
+
+  constructor(owner: ReplicaMapOwner) {
+    this.#owner = owner;
+  }
+
+  map(name: string): ReplicaMap {
+    let map = this.#maps.get(name);
+    if (map === undefined) {
+      map = new ReplicaMap(name, this.#owner);
+      this.#maps.set(name, map);
+    }
+    return map;
+  }
+
+  maps(): IterableIterator<ReplicaMap> {
+    return this.#maps.values();
+  }
+
+  load(map: string, rows: EntryBatch): void {
+    this.map(map).load(rows);
+  }
+
+  clear(): void {
+    for (const map of this.#maps.values()) map.clear();
+  }
+}

@@ -1,0 +1,409 @@
+import {
+  counterValue,
+  decodeCounterState,
+  decodeOrState,
+  decodeValue,
+  EntryBatch,
+  Kind,
+  mergeEntry,
+  Outcome,
+  RecordTable,
+  Tag,
+} from '@topgunbuild/core';
+import type { PendingOp } from '../engine/PendingOp.js';
+
+/** Local state is never refused for its size; the server is who enforces limits. */
+const UNLIMITED = Number.MAX_SAFE_INTEGER;
+const UNDECODED = Symbol('undecoded');
+
+export type Origin = 'local' | 'remote';
+
+/** One change of what readers see. A value of undefined: there is none. */
+export interface RowChange {
+  readonly key: string;
+  readonly kind: Kind;
+  readonly value: unknown;
+  readonly previous: unknown;
+  readonly origin: Origin;
+}
+
+export type ChangeListener = (changes: readonly RowChange[]) => void;
+
+interface RecordState {
+  readonly kind: Kind | null;
+  readonly value: unknown;
+}
+
+const NOTHING: RecordState = { kind: null, value: undefined };
+
+/** Where a map tells of deadlines and of rows that storage should know. */
+export interface ReplicaMapOwner {
+  now(): number;
+  onDeadline(map: ReplicaMap, key: string, deadline: number): void;
+  onBaseChanged(map: ReplicaMap, key: string): void;
+}
+
+/**
+ * One map as this client sees it: what the server said (the base), and on top of it the operations that the server
+ * has not answered. For keys with pending operations the base is kept apart, so that a refused operation can
+ * be taken back; for all others what is shown is the base.
+ */
+export class ReplicaMap {
+  readonly name: string;
+  readonly table: RecordTable;
+  readonly #owner: ReplicaMapOwner;
+  readonly #base: RecordTable;
+  /** The newest pending operation of a key; older ones hang on it. */
+  readonly #pending = new Map<string, PendingOp>();
+  /** Keys whose row left the streams while operations on them were pending. */
+  readonly #left = new Set<string>();
+  readonly #listeners = new Set<ChangeListener>();
+  readonly #row = new EntryBatch();
+  readonly #decoded: unknown[] = [];
+  readonly #counted: boolean[] = [];
+  #live = 0;
+
+  constructor(name: string, owner: ReplicaMapOwner) {
+    this.name = name;
+    this.#owner = owner;
+    this.table = new RecordTable(name);
+    this.#base = new RecordTable(name);
+  }
+
+  // --- reading -----------------------------------------------------------------------------------------------------
+
+  /** The value of an LWW record, undefined when there is none. Treat it as immutable: it is shared. */
+  get(key: string): unknown {
+    const slot = this.table.find(key);
+    return slot < 0 || this.table.tag(slot) !== Tag.LWW_SET ? undefined : this.valueAt(slot);
+  }
+
+  /** The value of a record of any kind: an OR set's elements as an array, a counter's sum. */
+  read(key: string): unknown {
+    const slot = this.table.find(key);
+    return slot < 0 ? undefined : this.valueAt(slot);
+  }
+
+  kindOf(key: string): Kind | null {
+    const slot = this.table.find(key);
+    return slot < 0 ? null : this.table.kind(slot);
+  }
+
+  /** The value in `slot`; undefined for a tombstone. */
+  valueAt(slot: number): unknown {
+    if (this.table.hasDeadlines && this.table.isTombstone(slot, this.#owner.now())) return undefined;
+    const cached = this.#decoded[slot];
+    if (cached !== UNDECODED && cached !== undefined) return cached;
+    const value = this.#decode(slot);
+    this.#decoded[slot] = value;
+    return value;
+  }
+
+  /** Live LWW records. */
+  get size(): number {
+    return this.#live;
+  }
+
+  /** Keys of live LWW records, in the order in which they first appeared. */
+  *liveKeys(): IterableIterator<string> {
+    for (const slot of this.table.slots()) {
+      if (this.table.tag(slot) === Tag.LWW_SET && this.valueAt(slot) !== undefined) yield this.table.key(slot);
+    }
+  }
+
+  subscribe(listener: ChangeListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  // --- local operations --------------------------------------------------------------------------------------------
+
+  newestPending(key: string): PendingOp | null {
+    return this.#pending.get(key) ?? null;
+  }
+
+  /** The timestamp of the record below the pending operations on `key`. */
+  baseStamp(key: string): { readonly ms: number; readonly counter: number } | null {
+    const table = this.#pending.has(key) ? this.#base : this.table;
+    const slot = table.find(key);
+    return slot < 0 ? null : { ms: table.ms(slot), counter: table.counter(slot) };
+  }
+
+  /** What the server has accepted of `replica`'s slot in the counter `key`, as far as this client knows. */
+  baseTotals(key: string, replica: string): { readonly added: number; readonly removed: number } {
+    const table = this.#pending.has(key) ? this.#base : this.table;
+    const slot = table.find(key);
+    const state = slot >= 0 && table.tag(slot) === Tag.COUNTER_STATE ? decodeCounterState(table.bytes(slot)) : [];
+    const { added, removed } = state.find((own) => own.replica === replica) ?? { added: 0, removed: 0 };
+    return { added, removed };
+  }
+
+  /**
+   * Applies an operation of this client and shows it at once. `replaced`, never sent, is the key's newest pending
+   * operation, and `op` says the same and more.
+   */
+  applyLocal(op: PendingOp, replaced: PendingOp | null): void {
+    const before = this.#listeners.size > 0 ? this.#state(op.key) : NOTHING;
+    if (replaced === null) {
+      this.#push(op);
+    } else {
+      op.older = replaced.older;
+      this.#pending.set(op.key, op);
+    }
+    this.#merge(this.table, op);
+    if (this.#listeners.size > 0) this.#notify([this.#change(op.key, before, 'local')]);
+  }
+
+  /** Adds an operation from storage, on top of a base that is already there. Nobody listens yet. */
+  restore(op: PendingOp): void {
+    this.#push(op);
+    this.#merge(this.table, op);
+  }
+
+  /** Takes back an operation that was never sent. */
+  withdraw(op: PendingOp): void {
+    this.#undo(op, 'local');
+  }
+
+  /** The server has made `op` durable: it belongs to the base from now on. */
+  accept(op: PendingOp): void {
+    this.#unlink(op);
+    if (this.#pending.has(op.key)) {
+      this.#merge(this.#base, op);
+    } else {
+      this.#forgetBase(op.key);
+      // The streams said that the row is not theirs any more. Had the operation won, its row would follow.
+      if (this.#left.delete(op.key)) this.drop([op.key]);
+    }
+    this.#owner.onBaseChanged(this, op.key);
+  }
+
+  /** The server has refused `op`: what is shown becomes the base and what else is pending. */
+  revert(op: PendingOp): void {
+    this.#undo(op, 'remote');
+  }
+
+  /** Computes the shown record of `key` anew, after pending operations changed. */
+  rebuild(key: string): void {
+    const base = this.#base.find(key);
+    if (base >= 0) {
+      const row = this.#row;
+      row.clear();
+      this.#base.addTo(row, base);
+      this.#put(row);
+    } else {
+      this.#remove(key);
+    }
+    const ops: PendingOp[] = [];
+    for (let op = this.#pending.get(key) ?? null; op !== null; op = op.older) ops.push(op);
+    for (const op of ops.reverse()) this.#merge(this.table, op);
+  }
+
+  // --- records from servers ----------------------------------------------------------------------------------------
+
+  /**
+   * Merges rows of a stream. `isCovered` tells whether another stream still stands for a key that left this one.
+   */
+  applyRemote(rows: EntryBatch, isCovered: (key: string) => boolean): void {
+    const listening = this.#listeners.size > 0;
+    const changes: RowChange[] = [];
+    for (let i = 0; i < rows.count; i++) {
+      const key = rows.keys[i] as string;
+      const before = listening ? this.#state(key) : NOTHING;
+      const changed = rows.tags[i] === Tag.LEFT ? !isCovered(key) && this.#leave(key) : this.#arrive(rows, i, key);
+      if (changed && listening) changes.push(this.#change(key, before, 'remote'));
+    }
+    if (changes.length > 0) this.#notify(changes);
+  }
+
+  /** Forgets rows that the server no longer has. */
+  drop(keys: readonly string[]): void {
+    const changes: RowChange[] = [];
+    for (const key of keys) {
+      const before = this.#listeners.size > 0 ? this.#state(key) : NOTHING;
+      if (this.#leave(key) && before.value !== undefined) changes.push(this.#change(key, before, 'remote'));
+    }
+    if (changes.length > 0) this.#notify(changes);
+  }
+
+  /** Takes over rows from storage. Nobody listens yet. */
+  load(rows: EntryBatch): void {
+    for (let i = 0; i < rows.count; i++) this.#applied(rows.keys[i] as string, this.#mergeRow(this.table, rows, i));
+  }
+
+  /** Adds the row that storage should hold for `key` to `batch`; false when it should hold none. */
+  addBaseTo(batch: EntryBatch, key: string): boolean {
+    const table = this.#pending.has(key) ? this.#base : this.table;
+    const slot = table.find(key);
+    if (slot < 0) return false;
+    table.addTo(batch, slot);
+    return true;
+  }
+
+  /** The deadline of `key` has come: tells listeners, if the record still has that deadline. */
+  expire(key: string, deadline: number): void {
+    const slot = this.table.find(key);
+    if (slot < 0 || this.table.expires(slot) !== deadline || this.#counted[slot] !== true) return;
+    const previous = this.#decode(slot);
+    this.#count(slot, false);
+    this.#notify([{ key, kind: Kind.LWW, value: undefined, previous, origin: 'remote' }]);
+  }
+
+  /** Empties the map and tells listeners. */
+  clear(): void {
+    this.#pending.clear();
+    this.#left.clear();
+    const keys = [...this.table.keys()];
+    for (const key of [...this.#base.keys()]) this.#base.delete(this.#base.find(key));
+    this.drop(keys);
+  }
+
+  // --- inside ------------------------------------------------------------------------------------------------------
+
+  #undo(op: PendingOp, origin: Origin): void {
+    const before = this.#state(op.key);
+    this.#unlink(op);
+    this.rebuild(op.key);
+    if (!this.#pending.has(op.key)) {
+      this.#forgetBase(op.key);
+      this.#left.delete(op.key);
+    }
+    if (this.#listeners.size > 0) this.#notify([this.#change(op.key, before, origin)]);
+  }
+
+  #arrive(rows: EntryBatch, index: number, key: string): boolean {
+    if (this.#pending.has(key)) {
+      this.#left.delete(key);
+      if (this.#mergeAuthoritative(this.#base, rows, index) === Outcome.APPLIED) this.#owner.onBaseChanged(this, key);
+    }
+    const outcome = this.#pending.has(key)
+      ? this.#mergeRow(this.table, rows, index)
+      : this.#mergeAuthoritative(this.table, rows, index);
+    this.#applied(key, outcome);
+    if (outcome !== Outcome.APPLIED) return false;
+    if (!this.#pending.has(key)) this.#owner.onBaseChanged(this, key);
+    return true;
+  }
+
+  #leave(key: string): boolean {
+    this.#owner.onBaseChanged(this, key);
+    if (this.#pending.has(key)) {
+      this.#forgetBase(key);
+      this.#left.add(key);
+      return false;
+    }
+    return this.#remove(key);
+  }
+
+  #remove(key: string): boolean {
+    const slot = this.table.find(key);
+    if (slot < 0) return false;
+    this.#count(slot, false);
+    this.#decoded[slot] = UNDECODED;
+    this.table.delete(slot);
+    return true;
+  }
+
+  #forgetBase(key: string): void {
+    const slot = this.#base.find(key);
+    if (slot >= 0) this.#base.delete(slot);
+  }
+
+  #push(op: PendingOp): void {
+    const newest = this.#pending.get(op.key);
+    if (newest === undefined) {
+      const slot = this.table.find(op.key);
+      if (slot >= 0) {
+        this.#row.clear();
+        this.table.addTo(this.#row, slot);
+        this.#mergeRow(this.#base, this.#row, 0);
+      }
+    }
+    op.older = newest ?? null;
+    this.#pending.set(op.key, op);
+  }
+
+  #unlink(op: PendingOp): void {
+    const newest = this.#pending.get(op.key);
+    if (newest === op) {
+      if (op.older === null) this.#pending.delete(op.key);
+      else this.#pending.set(op.key, op.older);
+      return;
+    }
+    for (let other = newest; other !== undefined && other !== null; other = other.older ?? undefined) {
+      if (other.older === op) other.older = op.older;
+    }
+  }
+
+  #merge(table: RecordTable, op: PendingOp): void {
+    const row = this.#row;
+    row.clear();
+    op.addTo(row);
+    const outcome = this.#mergeRow(table, row, 0);
+    if (table === this.table) this.#applied(op.key, outcome);
+  }
+
+  #mergeRow(table: RecordTable, rows: EntryBatch, index: number): Outcome {
+    return mergeEntry(table, rows, index, 0, UNLIMITED);
+  }
+
+  /** As `mergeRow`, for rows whose kind is beyond doubt: a key that was collected may come back as another kind. */
+  #mergeAuthoritative(table: RecordTable, rows: EntryBatch, index: number): Outcome {
+    const outcome = this.#mergeRow(table, rows, index);
+    if (outcome !== Outcome.KIND_MISMATCH) return outcome;
+    const key = rows.keys[index] as string;
+    if (table === this.table) this.#remove(key);
+    else this.#forgetBase(key);
+    return this.#mergeRow(table, rows, index);
+  }
+
+  /** Stores row 0 of `row` as the shown record, whatever was there. */
+  #put(row: EntryBatch): void {
+    const key = row.keys[0] as string;
+    this.#remove(key);
+    this.#applied(key, this.#mergeRow(this.table, row, 0));
+  }
+
+  #applied(key: string, outcome: Outcome): void {
+    if (outcome !== Outcome.APPLIED) return;
+    const slot = this.table.find(key);
+    this.#decoded[slot] = UNDECODED;
+    const deadline = this.table.expires(slot);
+    const now = deadline === 0 ? 0 : this.#owner.now();
+    this.#count(slot, this.table.kind(slot) === Kind.LWW && !this.table.isTombstone(slot, now));
+    if (deadline > now) this.#owner.onDeadline(this, key, deadline);
+  }
+
+  #count(slot: number, live: boolean): void {
+    const was = this.#counted[slot] === true;
+    if (was !== live) this.#live += live ? 1 : -1;
+    this.#counted[slot] = live;
+  }
+
+  #decode(slot: number): unknown {
+    const { table } = this;
+    switch (table.tag(slot)) {
+      case Tag.LWW_SET:
+        return decodeValue(table.source(slot), table.start(slot), table.end(slot));
+      case Tag.OR_STATE:
+        return decodeOrState(table.bytes(slot)).elements.map((element) => decodeValue(element.value));
+      case Tag.COUNTER_STATE:
+        return counterValue(decodeCounterState(table.bytes(slot)));
+      default:
+        return undefined;
+    }
+  }
+
+  #state(key: string): RecordState {
+    return { kind: this.kindOf(key), value: this.read(key) };
+  }
+
+  #change(key: string, before: RecordState, origin: Origin): RowChange {
+    const { kind, value } = this.#state(key);
+    return { key, kind: kind ?? before.kind ?? Kind.LWW, value, previous: before.value, origin };
+  }
+
+  #notify(changes: readonly RowChange[]): void {
+    for (const listener of [...this.#listeners]) listener(changes);
+  }
+}
