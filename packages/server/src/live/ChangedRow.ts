@@ -1,0 +1,71 @@
+import { type RecordTable, Tag } from '@topgunbuild/core';
+import { OldRow } from '../shard/OldRow.js';
+import { ABSENT, decodeRowValue, rowValue } from '../shard/rowValue.js';
+import type { RowFilter } from './RowFilter.js';
+
+const UNREAD: unique symbol = Symbol('unread');
+
+/** One record that changed, for all who watch its map: values are decoded at most once, and only when asked for. */
+export class ChangedRow {
+  readonly table: RecordTable;
+  readonly shard: number;
+  readonly slot: number;
+  readonly key: string;
+  readonly #old: OldRow;
+  readonly #now: number;
+  #value: unknown = UNREAD;
+  #oldValue: unknown = UNREAD;
+
+  constructor(table: RecordTable, shard: number, slot: number, old: OldRow, now: number) {
+    this.table = table;
+    this.shard = shard;
+    this.slot = slot;
+    this.key = table.key(slot);
+    this.#old = old;
+    this.#now = now;
+  }
+
+  /** False: the row is as it was, but somebody wrote to it in vain. */
+  get isChanged(): boolean {
+    return this.#old !== OldRow.CONFIRMED;
+  }
+
+  get isRemoved(): boolean {
+    return this.table.tag(this.slot) === Tag.LWW_REMOVE;
+  }
+
+  /** The value, or ABSENT. */
+  value(): unknown {
+    if (this.#value === UNREAD) this.#value = rowValue(this.table, this.slot, this.#now);
+    return this.#value;
+  }
+
+  matches(filter: RowFilter): boolean {
+    if (!filter.compiled.filterNeedsValue && isPlainSet(this.table, this.slot, this.#now)) {
+      return filter.compiled.matches(this.key, undefined);
+    }
+    const value = this.value();
+    return value !== ABSENT && filter.compiled.matches(this.key, value);
+  }
+
+  matchedBefore(filter: RowFilter): boolean {
+    const { tag, expires, bytes } = this.#old;
+    if (tag === null) return false;
+    if (this.#oldValue === UNREAD) this.#oldValue = decodeRowValue(tag, expires, bytes, this.#now);
+    return this.#oldValue !== ABSENT && filter.compiled.matches(this.key, this.#oldValue);
+  }
+}
+
+/** Whether the record at `slot` passes, for walks over a table. */
+export function slotMatches(filter: RowFilter, table: RecordTable, slot: number, now: number): boolean {
+  if (!filter.compiled.filterNeedsValue && isPlainSet(table, slot, now)) {
+    return filter.compiled.matches(table.key(slot), undefined);
+  }
+  const value = rowValue(table, slot, now);
+  return value !== ABSENT && filter.compiled.matches(table.key(slot), value);
+}
+
+/** True: the row is there, which nothing needs to be decoded for. */
+function isPlainSet(table: RecordTable, slot: number, now: number): boolean {
+  return table.tag(slot) === Tag.LWW_SET && !table.isTombstone(slot, now);
+}

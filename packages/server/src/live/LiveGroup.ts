@@ -1,0 +1,150 @@
+import { Tag } from '@topgunbuild/core';
+import type { ShardMap } from '../shard/ShardMap.js';
+import type { ShardStore } from '../shard/ShardStore.js';
+import type { CatchUpSource } from './CatchUp.js';
+import type { ChangedRow } from './ChangedRow.js';
+import type { PlainStream } from './PlainStream.js';
+import type { RowFilter } from './RowFilter.js';
+import { RecordRows, SharedFrame } from './recordsFrame.js';
+
+const FRAME_BYTES = 256 * 1024;
+/** Changes outside the filter after which the subscribers' cursors are moved all the same. */
+const QUIET_ROWS = 2048;
+
+/** What one shard contributed to a flush. */
+export interface ShardChanges {
+  readonly map: ShardMap;
+  readonly seq: number;
+  readonly rows: readonly ChangedRow[];
+}
+
+/** All plain streams of one map with the same filter: what changes is judged and encoded once for them. */
+export class LiveGroup {
+  readonly filter: RowFilter;
+  readonly source: CatchUpSource;
+  /** Streams that are up to date. */
+  readonly #live = new Set<PlainStream>();
+  /** Streams that catch up. */
+  readonly #behind = new Set<PlainStream>();
+  readonly #covers: (shard: number) => boolean;
+  #quietRows = 0;
+  readonly #quietShards = new Set<number>();
+
+  constructor(filter: RowFilter, source: CatchUpSource) {
+    this.filter = filter;
+    this.source = source;
+    const shards = new Set(source.shards);
+    this.#covers = (shard) => shards.has(shard);
+  }
+
+  get size(): number {
+    return this.#live.size + this.#behind.size;
+  }
+
+  store(shard: number): ShardStore {
+    return this.source.stores[shard] as ShardStore;
+  }
+
+  /** The stream is behind, and told so by `PlainStream`. */
+  addBehind(stream: PlainStream): void {
+    this.#live.delete(stream);
+    this.#behind.add(stream);
+  }
+
+  addLive(stream: PlainStream): void {
+    this.#behind.delete(stream);
+    this.#live.add(stream);
+  }
+
+  remove(stream: PlainStream): void {
+    this.#behind.delete(stream);
+    this.#live.delete(stream);
+  }
+
+  streams(): PlainStream[] {
+    return [...this.#live, ...this.#behind];
+  }
+
+  collected(map: ShardMap): void {
+    for (const stream of [...this.#behind]) stream.collected(map.shard, map.collectedSeq);
+  }
+
+  /** `delivered`: by shard, what live streams were sent before this. */
+  deliver(changes: readonly ShardChanges[], delivered: Float64Array): void {
+    const follows = this.#live.size > 0;
+    if (!follows && !(this.filter.isRestricted && this.#behind.size > 0)) return;
+    const lost: string[] = [];
+    const frames = this.#frames(changes, delivered, lost);
+    for (const stream of [...this.#behind]) for (const key of lost) stream.lose(key);
+    for (const stream of [...this.#live]) this.#send(stream, frames, delivered, lost);
+  }
+
+  #send(stream: PlainStream, frames: readonly SharedFrame[], delivered: Float64Array, lost: readonly string[]): void {
+    for (let i = 0; i < frames.length; i++) {
+      if (stream.hasRoom) {
+        stream.sendLive((frames[i] as SharedFrame).forQuery(stream.queryId));
+        continue;
+      }
+      const cursors = delivered.slice();
+      for (const { cursors: sent } of frames.slice(0, i)) {
+        for (let c = 0; c < sent.length; c += 2) cursors[sent[c] as number] = sent[c + 1] as number;
+      }
+      stream.fallBehind(cursors);
+      for (const key of lost) stream.lose(key);
+      return;
+    }
+  }
+
+  #frames(changes: readonly ShardChanges[], delivered: Float64Array, lost: string[]): SharedFrame[] {
+    const frames: SharedFrame[] = [];
+    let rows = new RecordRows();
+    let cursors: number[] = [];
+    for (const { map, seq, rows: changed } of changes) {
+      if (!this.#covers(map.shard)) continue;
+      const before = rows.batch.count;
+      for (const row of changed) {
+        this.#addRow(rows, map, row, lost);
+        if (rows.bytes < FRAME_BYTES) continue;
+        frames.push(new SharedFrame(rows, cursors));
+        rows = new RecordRows();
+        cursors = [];
+      }
+      cursors.push(map.shard, seq);
+      if (rows.batch.count === before) this.#quietShards.add(map.shard);
+      else this.#quietShards.delete(map.shard);
+      this.#quietRows += changed.length;
+    }
+    if (rows.batch.count > 0 || frames.length > 0 || this.#quietRows >= QUIET_ROWS) {
+      this.#addQuietCursors(cursors, delivered);
+      if (cursors.length > 0) frames.push(new SharedFrame(rows, cursors));
+    }
+    return frames;
+  }
+
+  #addQuietCursors(cursors: number[], delivered: Float64Array): void {
+    if (this.#quietRows < QUIET_ROWS) return;
+    for (let i = 0; i < cursors.length; i += 2) this.#quietShards.delete(cursors[i] as number);
+    for (const shard of this.#quietShards) cursors.push(shard, delivered[shard] as number);
+    this.#quietShards.clear();
+    this.#quietRows = 0;
+  }
+
+  #addRow(rows: RecordRows, map: ShardMap, row: ChangedRow, lost: string[]): void {
+    if (this.filter.isOpen) {
+      if (row.isChanged) rows.add(map.table, row.slot);
+      return;
+    }
+    if (row.matches(this.filter)) {
+      if (row.isChanged) rows.add(map.table, row.slot);
+      return;
+    }
+    if (this.filter.isRestricted) {
+      if (!row.matchedBefore(this.filter)) return;
+      rows.left(map.name, row.key);
+      lost.push(row.key);
+    } else if (!row.isChanged || row.matchedBefore(this.filter)) {
+      if (map.table.tag(row.slot) === Tag.LWW_REMOVE) rows.add(map.table, row.slot);
+      else rows.left(map.name, row.key);
+    }
+  }
+}

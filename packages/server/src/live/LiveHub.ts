@@ -1,0 +1,157 @@
+import { type Runtime, shardOfKey } from '@topgunbuild/core';
+import type { Stream, StreamSink, SubscribeSpec } from '../shard/DataPlane.js';
+import type { ShardMap } from '../shard/ShardMap.js';
+import type { MapObserver, ShardStore } from '../shard/ShardStore.js';
+import { LiveGroup } from './LiveGroup.js';
+import { LiveMap } from './LiveMap.js';
+import { PlainStream, type PlainStreamPort } from './PlainStream.js';
+import { type RowFilter, rowFilter } from './RowFilter.js';
+import { Window } from './Window.js';
+import { WindowStream } from './WindowStream.js';
+
+/** Live queries over the shards of this node. */
+export class LiveHub implements MapObserver {
+  readonly #runtime: Runtime;
+  readonly #maps = new Map<string, LiveMap>();
+  readonly #streams = new Set<Stream>();
+  #stores: readonly ShardStore[] = [];
+  #logId = '';
+  #dirty: LiveMap[] = [];
+  #windows = 0;
+
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime;
+  }
+
+  /** Must come before the first subscription. */
+  start(stores: readonly ShardStore[], logId: string): void {
+    this.#stores = stores;
+    this.#logId = logId;
+  }
+
+  get streamCount(): number {
+    return this.#streams.size;
+  }
+
+  get windowCount(): number {
+    return this.#windows;
+  }
+
+  mapCreated(map: ShardMap): void {
+    this.#maps.get(map.name)?.attach(map);
+  }
+
+  subscribe(spec: SubscribeSpec, sink: StreamSink): Stream {
+    const filter = rowFilter(spec.query, spec.restriction);
+    const live = this.#liveMap(spec.map);
+    // A newcomer must not be told of changes that it will find in the tables.
+    live.flush();
+    return spec.query.limit === undefined
+      ? this.#subscribePlain(spec, filter, live, sink)
+      : this.#subscribeWindow(spec, filter, live, sink);
+  }
+
+  closeAll(): void {
+    for (const stream of [...this.#streams]) stream.close();
+  }
+
+  #subscribePlain(spec: SubscribeSpec, filter: RowFilter, live: LiveMap, sink: StreamSink): Stream {
+    let group = live.groups.get(filter.id);
+    if (group === undefined) {
+      const source = { map: spec.map, stores: this.#stores, shards: this.#shardsOf(filter) };
+      group = new LiveGroup(filter, source);
+      live.addGroup(group);
+    }
+    const owner = group;
+    const port: PlainStreamPort = {
+      runtime: this.#runtime,
+      logId: this.#logId,
+      flush: () => live.flush(),
+      settled: () => live.settled(),
+      closed: (stream) => {
+        this.#streams.delete(stream);
+        if (owner.size === 0) live.removeGroup(owner);
+        this.#release(live);
+      },
+    };
+    const { cursors, resets } = this.#startOf(spec, owner);
+    const stream = new PlainStream(spec.queryId, owner, port, sink, cursors, resets);
+    this.#streams.add(stream);
+    return stream;
+  }
+
+  #subscribeWindow(spec: SubscribeSpec, filter: RowFilter, live: LiveMap, sink: StreamSink): Stream {
+    let window = live.windows.get(filter.id);
+    if (window === undefined) {
+      window = new Window(spec.map, filter, this.#stores, this.#shardsOf(filter), this.#runtime, () => live.flush());
+      live.windows.set(filter.id, window);
+      this.#windows++;
+    }
+    const owner = window;
+    const stream = new WindowStream(spec.queryId, owner, this.#logId, sink, (closed) => {
+      this.#streams.delete(closed);
+      if (owner.size === 0 && live.windows.delete(filter.id)) {
+        owner.close();
+        this.#windows--;
+      }
+      this.#release(live);
+    });
+    this.#streams.add(stream);
+    return stream;
+  }
+
+  /** Where each shard of the stream begins, and which of the subscriber's cursors cannot be honoured. */
+  #startOf(spec: SubscribeSpec, group: LiveGroup): { cursors: Float64Array; resets: number[] } {
+    const cursors = new Float64Array(this.#stores.length);
+    const resets: number[] = [];
+    if (spec.logId === null) return { cursors, resets };
+    const { source, filter } = group;
+    // A restricted subscriber cannot be told which rows it lost while nobody kept track of what it holds.
+    if (spec.logId !== this.#logId || filter.isRestricted) return { cursors, resets: [...source.shards] };
+    for (let i = 0; i + 1 < spec.cursors.length; i += 2) {
+      const shard = spec.cursors[i] as number;
+      const seq = spec.cursors[i + 1] as number;
+      const store = this.#stores[shard];
+      if (store === undefined || seq === 0 || !source.shards.includes(shard)) continue;
+      const collectedSeq = store.find(spec.map)?.collectedSeq ?? 0;
+      if (seq < collectedSeq || seq > store.appliedSeq) resets.push(shard);
+      else cursors[shard] = seq;
+    }
+    return { cursors, resets };
+  }
+
+  #shardsOf(filter: RowFilter): number[] {
+    if (filter.keys === null) return this.#stores.map((store) => store.shard);
+    const shards = new Set(filter.keys.map((key) => shardOfKey(key, this.#stores.length)));
+    return [...shards].sort((a, b) => a - b);
+  }
+
+  #liveMap(name: string): LiveMap {
+    let live = this.#maps.get(name);
+    if (live === undefined) {
+      live = new LiveMap(name, this.#stores, this.#runtime, this.#onDirty);
+      this.#maps.set(name, live);
+    }
+    return live;
+  }
+
+  #release(live: LiveMap): void {
+    if (!live.isIdle || this.#maps.get(live.name) !== live) return;
+    live.detach();
+    this.#maps.delete(live.name);
+  }
+
+  /**
+   * Changes are told at the end of the turn: shards whose records became durable together make one message a
+   * subscriber, not one each.
+   */
+  readonly #onDirty = (live: LiveMap): void => {
+    if (this.#dirty.push(live) === 1) queueMicrotask(this.#flush);
+  };
+
+  readonly #flush = (): void => {
+    const dirty = this.#dirty;
+    this.#dirty = [];
+    for (const live of dirty) live.flush();
+  };
+}

@@ -1,0 +1,108 @@
+import type { Runtime } from '@topgunbuild/core';
+import { MapChanges, type MapWatcher } from '../shard/MapChanges.js';
+import type { ShardMap } from '../shard/ShardMap.js';
+import type { ShardStore } from '../shard/ShardStore.js';
+import { ChangedRow } from './ChangedRow.js';
+import type { LiveGroup, ShardChanges } from './LiveGroup.js';
+import type { Window } from './Window.js';
+
+/** All that watches one map. Exists while somebody does. */
+export class LiveMap implements MapWatcher {
+  readonly name: string;
+  readonly groups = new Map<string, LiveGroup>();
+  readonly windows = new Map<string, Window>();
+  readonly #stores: readonly ShardStore[];
+  readonly #runtime: Runtime;
+  readonly #onDirty: (map: LiveMap) => void;
+  /** What changed since the last flush. */
+  #dirty: MapChanges[] = [];
+  /** By shard: the sequence up to which live streams were told. */
+  readonly #delivered: Float64Array;
+  #needsOld = false;
+
+  constructor(name: string, stores: readonly ShardStore[], runtime: Runtime, onDirty: (map: LiveMap) => void) {
+    this.name = name;
+    this.#stores = stores;
+    this.#runtime = runtime;
+    this.#onDirty = onDirty;
+    this.#delivered = new Float64Array(stores.length);
+    for (const store of stores) {
+      const map = store.find(name);
+      if (map !== null) this.attach(map);
+    }
+    this.settled();
+  }
+
+  get needsOld(): boolean {
+    return this.#needsOld;
+  }
+
+  get isIdle(): boolean {
+    return this.groups.size === 0 && this.windows.size === 0;
+  }
+
+  attach(map: ShardMap): void {
+    map.changes = new MapChanges(map, this);
+  }
+
+  detach(): void {
+    for (const store of this.#stores) {
+      const map = store.find(this.name);
+      if (map !== null) map.changes = null;
+    }
+    this.#dirty = [];
+  }
+
+  addGroup(group: LiveGroup): void {
+    this.groups.set(group.filter.id, group);
+    this.#lookAtFilters();
+  }
+
+  removeGroup(group: LiveGroup): void {
+    this.groups.delete(group.filter.id);
+    this.#lookAtFilters();
+  }
+
+  changed(changes: MapChanges): void {
+    if (this.#dirty.push(changes) === 1) this.#onDirty(this);
+  }
+
+  collecting(): void {
+    this.flush();
+  }
+
+  collected(map: ShardMap): void {
+    for (const group of this.groups.values()) group.collected(map);
+  }
+
+  /** Tells everybody what changed since the last time. */
+  flush(): void {
+    if (this.#dirty.length === 0) return;
+    const changes = this.#take();
+    for (const group of [...this.groups.values()]) group.deliver(changes, this.#delivered);
+    for (const window of [...this.windows.values()]) window.update(changes);
+    for (const { map, seq } of changes) this.#delivered[map.shard] = seq;
+  }
+
+  /** Nothing is undelivered: the present is what live streams know. */
+  settled(): void {
+    for (const store of this.#stores) this.#delivered[store.shard] = store.appliedSeq;
+  }
+
+  #take(): ShardChanges[] {
+    const now = this.#runtime.now();
+    const taken = this.#dirty.map(({ map, rows }) => {
+      const changed: ChangedRow[] = [];
+      for (const [slot, old] of rows) changed.push(new ChangedRow(map.table, map.shard, slot, old, now));
+      rows.clear();
+      return { map, seq: (this.#stores[map.shard] as ShardStore).appliedSeq, rows: changed };
+    });
+    this.#dirty = [];
+    return taken;
+  }
+
+  #lookAtFilters(): void {
+    this.#needsOld = false;
+    for (const { filter } of this.groups.values()) if (!filter.isOpen) this.#needsOld = true;
+  }
+}

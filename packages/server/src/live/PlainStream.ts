@@ -1,0 +1,150 @@
+import { encodeMessage, type Runtime, type Timer } from '@topgunbuild/core';
+import type { Stream, StreamSink } from '../shard/DataPlane.js';
+import { CatchUp } from './CatchUp.js';
+import type { LiveGroup } from './LiveGroup.js';
+import { recordsFrame } from './recordsFrame.js';
+
+/** Work after which a catch-up lets others have their turn. */
+const TURN_BYTES = 1024 * 1024;
+const TURN_ROWS = 16 * 1024;
+/** Rows that a restricted stream may lose while it catches up; beyond that it is cheaper to start again. */
+const MAX_LOST = 10_000;
+
+export interface PlainStreamPort {
+  readonly runtime: Runtime;
+  readonly logId: string;
+  /** Delivers what has changed to live streams, so that a walk that follows finds nothing undelivered. */
+  flush(): void;
+  /** Marks everything as delivered that is applied. */
+  settled(): void;
+  closed(stream: PlainStream): void;
+}
+
+type State =
+  | { readonly name: 'behind'; readonly catchUp: CatchUp; readonly timer: Timer | null }
+  | { readonly name: 'live' }
+  | { readonly name: 'closed' };
+
+/**
+ * A stream of all rows that pass a filter. It is either behind, and walks through what changed since its cursors at the
+ * pace of its sink, or live, and gets each change as it happens. When the sink is full it falls behind: so nothing
+ * ever queues up for it, and rows that change often meanwhile are sent once.
+ */
+export class PlainStream implements Stream {
+  readonly queryId: number;
+  readonly #group: LiveGroup;
+  readonly #port: PlainStreamPort;
+  readonly #sink: StreamSink;
+  #state: State;
+
+  /** `cursors` by shard; a shard in `resets` starts from the beginning, and the subscriber is told so. */
+  constructor(
+    queryId: number,
+    group: LiveGroup,
+    port: PlainStreamPort,
+    sink: StreamSink,
+    cursors: Float64Array,
+    resets: readonly number[],
+  ) {
+    this.queryId = queryId;
+    this.#group = group;
+    this.#port = port;
+    this.#sink = sink;
+    this.#state = { name: 'behind', catchUp: new CatchUp(group.source, group.filter, cursors), timer: null };
+    group.addBehind(this);
+    if (resets.length > 0) this.#sendReset(resets);
+    this.#pump();
+  }
+
+  get hasRoom(): boolean {
+    return this.#sink.hasRoom;
+  }
+
+  sendLive(frame: Uint8Array): void {
+    if (this.#state.name === 'live') this.#sink.send(frame);
+  }
+
+  /** The sink is full: what the subscriber has is told by `cursors`. */
+  fallBehind(cursors: Float64Array): void {
+    if (this.#state.name !== 'live') return;
+    this.#state = {
+      name: 'behind',
+      catchUp: new CatchUp(this.#group.source, this.#group.filter, cursors),
+      timer: null,
+    };
+    this.#group.addBehind(this);
+  }
+
+  /** A row has left a restricted stream that is behind. */
+  lose(key: string): void {
+    if (this.#state.name !== 'behind') return;
+    const { catchUp } = this.#state;
+    catchUp.lose(key);
+    if (catchUp.lostCount <= MAX_LOST) return;
+    const { shards } = this.#group.source;
+    for (const shard of shards) catchUp.restart(shard);
+    catchUp.forgetLost();
+    this.#sendReset(shards);
+  }
+
+  /** Deletions were forgotten that this stream has perhaps not told yet. */
+  collected(shard: number, collectedSeq: number): void {
+    if (this.#state.name === 'behind' && this.#state.catchUp.collected(shard, collectedSeq)) this.#sendReset([shard]);
+  }
+
+  resume(): void {
+    if (this.#state.name === 'behind' && this.#state.timer === null) this.#pump();
+  }
+
+  close(): void {
+    const state = this.#state;
+    if (state.name === 'closed') return;
+    if (state.name === 'behind') {
+      state.catchUp.close();
+      if (state.timer !== null) this.#port.runtime.clearTimer(state.timer);
+    }
+    this.#state = { name: 'closed' };
+    this.#group.remove(this);
+    this.#port.closed(this);
+  }
+
+  #pump(): void {
+    this.#port.flush();
+    const { runtime } = this.#port;
+    let bytes = 0;
+    let walked = 0;
+    while (this.#state.name === 'behind' && this.#sink.hasRoom) {
+      const { catchUp } = this.#state;
+      const chunk = catchUp.next(runtime.now());
+      const { rows, cursors, isComplete } = chunk;
+      if (isComplete) {
+        // Live before the last frame is out: whatever the sink does in `send` finds the stream in order.
+        this.#state = { name: 'live' };
+        this.#group.addLive(this);
+        this.#port.settled();
+      }
+      if (isComplete || rows.batch.count > 0) {
+        this.#sink.send(recordsFrame(this.queryId, cursors, rows.batch, true, isComplete));
+      }
+      bytes += rows.bytes;
+      walked += chunk.walked;
+      if ((bytes >= TURN_BYTES || walked >= TURN_ROWS) && this.#state.name === 'behind') {
+        const timer = runtime.setTimer(0, this.#continue);
+        this.#state = { name: 'behind', catchUp, timer };
+        return;
+      }
+    }
+  }
+
+  readonly #continue = (): void => {
+    if (this.#state.name !== 'behind') return;
+    this.#state = { name: 'behind', catchUp: this.#state.catchUp, timer: null };
+    this.#pump();
+  };
+
+  #sendReset(shards: readonly number[]): void {
+    this.#sink.send(
+      encodeMessage({ type: 'QUERY_RESET', queryId: this.queryId, logId: this.#port.logId, shards: [...shards] }),
+    );
+  }
+}

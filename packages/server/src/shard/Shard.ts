@@ -1,0 +1,419 @@
+import { type ByteWriter, type EntryBatch, type ErrorCode, type Runtime, TopGunError } from '@topgunbuild/core';
+import type { AppendResult, Log } from '../backbone/Backbone.js';
+import type { Logger } from '../Logger.js';
+import type { ShardStats } from './DataPlane.js';
+import type { LatencyRecorder } from './LatencyRecorder.js';
+import { encodeEntriesRecord, encodeHorizonRecord } from './logRecord.js';
+import { PendingRecord, queuedBytes } from './PendingRecord.js';
+import type { QueueBudget } from './QueueBudget.js';
+import { restoreStore } from './restoreStore.js';
+import type { Flight, ShardState } from './ShardState.js';
+import type { ShardStore } from './ShardStore.js';
+import type { ShardTuning } from './ShardTuning.js';
+import { type Refusal, refusalOf, Verdict } from './Verdict.js';
+import type { WriteTicket } from './WriteTicket.js';
+
+export interface ShardOwner {
+  /** Ops were queued in an idle shard: `kick` it, together with others, when the caller has handed in everything. */
+  hasWork(shard: Shard): void;
+  /** The log has grown so much that a snapshot is due. Told once, until `snapshotSaved`. */
+  snapshotDue(shard: Shard): void;
+}
+
+/** What all shards of a node share. */
+export interface ShardEnvironment {
+  readonly log: Log;
+  readonly runtime: Runtime;
+  readonly logger: Logger;
+  readonly shardCount: number;
+  readonly tuning: ShardTuning;
+  readonly budget: QueueBudget;
+  readonly latency: LatencyRecorder;
+  readonly writer: ByteWriter;
+}
+
+const RESTORING: Refusal = { code: 'UNAVAILABLE', message: 'The shard is being restored. Try again soon.' };
+const CLOSING: Refusal = { code: 'SHUTTING_DOWN', message: 'The node is shutting down. Try again elsewhere or later.' };
+const OVERLOADED: Refusal = {
+  code: 'UNAVAILABLE',
+  message: 'Too many writes are waiting for the log. Try again soon.',
+};
+
+/**
+ * One shard's writes: queues ops, appends everything queued as one log record, one record at a time, and merges a record
+ * only once it is durable. So whatever the store says is durable, and an op may be answered from it.
+ */
+export class Shard {
+  readonly store: ShardStore;
+  readonly #env: ShardEnvironment;
+  readonly #owner: ShardOwner;
+  #state: ShardState = { name: 'restoring' };
+  /** Why ops cannot be taken now. Follows from the state; kept because every op asks. */
+  #refusal: Refusal | null = RESTORING;
+  readonly #queue: PendingRecord[] = [];
+  #onClosed: (() => void) | null = null;
+  /** Scratch of `#merge`. */
+  readonly #verdicts: Verdict[] = [];
+  #snapshotSeq = 0;
+  #snapshotBytes = 0;
+  #snapshotWanted = false;
+  #logBytes = 0;
+  #appends = 0;
+  #opsApplied = 0;
+  #opsSuperseded = 0;
+  #opsRejected = 0;
+
+  constructor(store: ShardStore, env: ShardEnvironment, owner: ShardOwner) {
+    this.store = store;
+    this.#env = env;
+    this.#owner = owner;
+  }
+
+  get id(): number {
+    return this.store.shard;
+  }
+
+  get isServing(): boolean {
+    return this.#state.name === 'idle' || this.#state.name === 'appending' || this.#state.name === 'recovering';
+  }
+
+  /** Why the shard does not take writes, or null. */
+  get problem(): string | null {
+    const state = this.#state;
+    switch (state.name) {
+      case 'idle':
+      case 'appending':
+        return null;
+      case 'recovering':
+        return `shard ${this.id}: the log fails: ${state.error.message}`;
+      case 'fenced':
+        return `shard ${this.id}: ${state.reason}`;
+      default:
+        return `shard ${this.id} is ${state.name}`;
+    }
+  }
+
+  /** @throws TopGunError STORAGE_FAILED when log and snapshot do not fit together */
+  async restore(): Promise<void> {
+    const { log, shardCount } = this.#env;
+    const restored = await restoreStore(this.store, log, shardCount);
+    this.#snapshotSeq = restored.snapshotSeq;
+    this.#snapshotBytes = restored.snapshotBytes;
+    this.#logBytes = restored.logBytes;
+    this.#enter({ name: 'idle' });
+    this.#askForSnapshot();
+  }
+
+  submit(batch: EntryBatch, index: number, ticket: WriteTicket): void {
+    const refusal = this.#refusal;
+    if (refusal !== null) {
+      this.#opsRejected++;
+      ticket.refuse(index, refusal.code, refusal.message);
+      return;
+    }
+    // Answered from what is durable: an op that changes nothing needs no log record.
+    const verdict = this.store.judge(batch, index);
+    if (verdict !== Verdict.APPLIED) {
+      this.#answer(ticket, index, verdict);
+      return;
+    }
+    const bytes = queuedBytes(batch, index);
+    if (!this.#env.budget.take(bytes)) {
+      this.#opsRejected++;
+      ticket.refuse(index, OVERLOADED.code, OVERLOADED.message);
+      return;
+    }
+    this.#openRecord().add(batch, index, ticket, bytes);
+  }
+
+  /** Queues a move of the horizon. Nobody is told: it is tried again by and by. */
+  proposeHorizon(horizonMs: number): void {
+    if (this.#refusal !== null || !this.store.hasCollectable(horizonMs)) return;
+    this.#queue.push(new PendingRecord(horizonMs));
+    if (this.#state.name === 'idle') this.#owner.hasWork(this);
+  }
+
+  /** Appends what is queued, unless an append is under way: then it follows by itself. */
+  kick(): void {
+    if (this.#state.name !== 'idle') return;
+    for (let record = this.#queue.shift(); record !== undefined; record = this.#queue.shift()) {
+      const bytes = this.#encode(record);
+      if (bytes === null) continue;
+      const flight = {
+        record,
+        bytes,
+        expectedSeq: this.store.appliedSeq,
+        startedAt: this.#env.runtime.monotonic(),
+      };
+      this.#enter({ name: 'appending', flight });
+      this.#append(flight);
+      return;
+    }
+    this.#closeWhenDrained();
+  }
+
+  /** Takes no more ops, and resolves when those queued are durable or refused. */
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#state.name === 'closed') {
+        resolve();
+        return;
+      }
+      this.#onClosed = resolve;
+      this.#refusal = CLOSING;
+      if (this.#state.name === 'restoring' || this.#state.name === 'fenced') this.#enter({ name: 'closed' });
+      if (this.#state.name === 'recovering' && this.#state.isRefusing) this.#giveUp(this.#state.error.code);
+      this.kick();
+      this.#closeWhenDrained();
+    });
+  }
+
+  snapshotSaved(seq: number, bytes: number, logBytesBefore: number): void {
+    this.#snapshotSeq = seq;
+    this.#snapshotBytes = bytes;
+    this.#logBytes -= logBytesBefore;
+    this.#snapshotWanted = false;
+    this.#askForSnapshot();
+  }
+
+  snapshotFailed(): void {
+    this.#snapshotWanted = false;
+  }
+
+  get logBytes(): number {
+    return this.#logBytes;
+  }
+
+  stats(): ShardStats {
+    let queued = 0;
+    for (const record of this.#queue) queued += record.bytes;
+    return {
+      shard: this.id,
+      state: this.#state.name,
+      records: this.store.size,
+      logSeq: this.store.appliedSeq,
+      snapshotSeq: this.#snapshotSeq,
+      logBytes: this.#logBytes,
+      horizonMs: this.store.horizonMs,
+      appends: this.#appends,
+      opsApplied: this.#opsApplied,
+      opsSuperseded: this.#opsSuperseded,
+      opsRejected: this.#opsRejected,
+      queuedBytes: queued,
+    };
+  }
+
+  #openRecord(): PendingRecord {
+    const last = this.#queue.at(-1);
+    if (last !== undefined && last.horizonMs === 0 && last.bytes < this.#env.tuning.maxRecordBytes) return last;
+    const record = new PendingRecord();
+    if (this.#queue.push(record) === 1 && this.#state.name === 'idle') this.#owner.hasWork(this);
+    return record;
+  }
+
+  #encode(record: PendingRecord): Uint8Array | null {
+    if (record.horizonMs !== 0) return encodeHorizonRecord(record.horizonMs);
+    try {
+      return encodeEntriesRecord(this.#env.writer, record.entries);
+    } catch (error) {
+      // Only names that no frame can carry end here: the session's checks and this one disagree.
+      this.#env.logger.error({ shard: this.id, error }, 'ops could not be encoded for the log');
+      this.#refuse(record, 'INVALID_VALUE', 'The operation cannot be written down: its key or map is no valid text.');
+      return null;
+    }
+  }
+
+  #append(flight: Flight): void {
+    this.#env.log.append(this.id, flight.bytes, flight.expectedSeq).then(this.#appended, this.#appendFailed);
+  }
+
+  readonly #appended = (result: AppendResult): void => {
+    const state = this.#state;
+    if (state.name !== 'appending' && state.name !== 'recovering') return;
+    // Being fenced by one's own record happens: an earlier attempt had reached the log after all.
+    if (result.status === 'fenced') void this.#findOut('fenced');
+    else this.#landed(state.flight, result.seq);
+  };
+
+  readonly #appendFailed = (cause: unknown): void => {
+    const state = this.#state;
+    if (state.name !== 'appending' && state.name !== 'recovering') return;
+    const error =
+      cause instanceof TopGunError
+        ? cause
+        : new TopGunError('STORAGE_FAILED', 'The log cannot be written. See the log of the server.', { cause });
+    const { runtime, tuning, logger } = this.#env;
+    const now = runtime.monotonic();
+    const attempt = state.name === 'recovering' ? state.attempt + 1 : 0;
+    const since = state.name === 'recovering' ? state.since : now;
+    const isRefusing = now - since >= tuning.refuseAfterMs || (state.name === 'recovering' && state.isRefusing);
+    if (attempt === 0) logger.warn({ shard: this.id, error }, 'append failed, trying again');
+    const delay = Math.min(tuning.lastRetryMs, tuning.firstRetryMs * 2 ** Math.min(attempt, 16));
+    const timer = runtime.setTimer(delay * (0.5 + runtime.random() / 2), this.#retry);
+    this.#enter({ name: 'recovering', flight: state.flight, error, since, attempt, timer, isRefusing });
+    if (isRefusing) this.#giveUp(error.code);
+  };
+
+  readonly #retry = (): void => {
+    if (this.#state.name !== 'recovering') return;
+    this.#enter({ ...this.#state, timer: null });
+    void this.#findOut('failed');
+  };
+
+  /**
+   * Asks the log what became of the record, and sends it again when it is not there. Never another one: a record that is
+   * merely late would then be taken for a stranger's.
+   */
+  async #findOut(after: 'fenced' | 'failed'): Promise<void> {
+    const state = this.#state;
+    if (state.name !== 'appending' && state.name !== 'recovering') return;
+    const { flight } = state;
+    try {
+      const head = await this.#env.log.head(this.id);
+      const isOwn = head === flight.expectedSeq + 1 && (await this.#isOwnRecord(flight));
+      if (this.#isClosed()) return;
+      if (head === flight.expectedSeq) {
+        if (after === 'fenced') throw new TopGunError('STORAGE_FAILED', 'The log refuses records at its own head.');
+        this.#append(flight);
+      } else if (isOwn) this.#landed(flight, head);
+      else this.#stepDown('somebody else has written to its log');
+    } catch (error) {
+      this.#appendFailed(error);
+    }
+  }
+
+  async #isOwnRecord(flight: Flight): Promise<boolean> {
+    for await (const record of this.#env.log.read(this.id, flight.expectedSeq)) {
+      return record.seq === flight.expectedSeq + 1 && sameBytes(record.bytes, flight.bytes);
+    }
+    return false;
+  }
+
+  /** The record is durable: merge it, start on the next, and answer. */
+  #landed(flight: Flight, seq: number): void {
+    const { record } = flight;
+    const { runtime, latency, budget } = this.#env;
+    latency.add(runtime.monotonic() - flight.startedAt);
+    this.#appends++;
+    this.#logBytes += flight.bytes.length;
+    budget.give(record.bytes);
+    this.#merge(record, seq);
+    this.#enter({ name: 'idle' });
+    this.kick();
+    // Only now: whoever is answered may come back with more, and must find the whole record merged.
+    for (let i = 0; i < record.tickets.length; i++) {
+      this.#answer(record.tickets[i] as WriteTicket, record.indexes[i] as number, this.#verdicts[i] as Verdict);
+    }
+    this.#askForSnapshot();
+  }
+
+  #merge(record: PendingRecord, seq: number): void {
+    const { store } = this;
+    const { entries } = record;
+    if (record.horizonMs !== 0) store.applyHorizon(record.horizonMs, seq);
+    for (let i = 0; i < entries.count; i++) this.#verdicts[i] = store.apply(entries, i, seq);
+    store.appliedSeq = seq;
+  }
+
+  #answer(ticket: WriteTicket, index: number, verdict: Verdict): void {
+    const refusal = refusalOf(verdict);
+    if (verdict === Verdict.APPLIED) this.#opsApplied++;
+    else if (refusal === null) this.#opsSuperseded++;
+    else this.#opsRejected++;
+    try {
+      if (refusal === null) ticket.settle();
+      else ticket.refuse(index, refusal.code, refusal.message);
+    } catch (error) {
+      this.#env.logger.error({ shard: this.id, error }, 'a write could not be answered');
+    }
+  }
+
+  /** Refuses everybody who waits. What becomes of the record in flight stays unknown to them: they will send it again. */
+  #giveUp(code: ErrorCode): void {
+    const state = this.#state;
+    const message = 'The log does not answer; whether the operation is in it is not known. Send it again.';
+    if (state.name === 'appending' || state.name === 'recovering') {
+      const { record } = state.flight;
+      const { tickets, indexes } = record;
+      record.tickets = [];
+      record.indexes = [];
+      this.#refuseAll(tickets, indexes, code, message);
+    }
+    for (const record of this.#queue.splice(0)) this.#refuse(record, code, message);
+    this.#closeWhenDrained();
+  }
+
+  #refuse(record: PendingRecord, code: ErrorCode, message: string): void {
+    this.#env.budget.give(record.bytes);
+    this.#refuseAll(record.tickets, record.indexes, code, message);
+  }
+
+  #refuseAll(tickets: readonly WriteTicket[], indexes: readonly number[], code: ErrorCode, message: string): void {
+    for (let i = 0; i < tickets.length; i++) {
+      this.#opsRejected++;
+      try {
+        tickets[i]?.refuse(indexes[i] as number, code, message);
+      } catch (error) {
+        this.#env.logger.error({ shard: this.id, error }, 'a write could not be answered');
+      }
+    }
+  }
+
+  #stepDown(reason: string): void {
+    this.#env.logger.error({ shard: this.id, reason }, 'shard stepped down');
+    this.#giveUp('UNAVAILABLE');
+    this.#enter({ name: 'fenced', reason });
+    this.#closeWhenDrained();
+  }
+
+  #closeWhenDrained(): void {
+    if (this.#onClosed === null) return;
+    const state = this.#state;
+    const isDrained = state.name === 'recovering' ? state.isRefusing : state.name !== 'appending';
+    if (!isDrained || this.#queue.length > 0) return;
+    if (state.name === 'recovering' && state.timer !== null) this.#env.runtime.clearTimer(state.timer);
+    this.#enter({ name: 'closed' });
+    const onClosed = this.#onClosed;
+    this.#onClosed = null;
+    onClosed();
+  }
+
+  #isClosed(): boolean {
+    return this.#state.name === 'closed';
+  }
+
+  #enter(state: ShardState): void {
+    this.#state = state;
+    if (this.#onClosed !== null || state.name === 'closed') this.#refusal = CLOSING;
+    else this.#refusal = refusalIn(state);
+  }
+
+  #askForSnapshot(): void {
+    const due = Math.max(this.#env.tuning.snapshotLogBytes, this.#snapshotBytes / 2);
+    if (this.#snapshotWanted || this.#logBytes < due) return;
+    this.#snapshotWanted = true;
+    this.#owner.snapshotDue(this);
+  }
+}
+
+function refusalIn(state: ShardState): Refusal | null {
+  switch (state.name) {
+    case 'restoring':
+      return RESTORING;
+    case 'idle':
+    case 'appending':
+      return null;
+    case 'recovering':
+      return state.isRefusing ? { code: state.error.code, message: 'The log fails. Try again soon.' } : null;
+    case 'fenced':
+      return { code: 'UNAVAILABLE', message: 'This node no longer owns the shard. Try again soon.' };
+    case 'closed':
+      return CLOSING;
+  }
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}

@@ -1,0 +1,94 @@
+import type { Runtime, Timer } from '@topgunbuild/core';
+import type { Log } from '../backbone/Backbone.js';
+import type { Logger } from '../Logger.js';
+import type { Shard } from './Shard.js';
+import { SnapshotBuilder } from './SnapshotBuilder.js';
+
+const RETRY_MS = 30_000;
+
+/** Takes the snapshots that shards ask for, one at a time, and trims their logs afterwards. */
+export class SnapshotKeeper {
+  readonly #log: Log;
+  readonly #runtime: Runtime;
+  readonly #logger: Logger;
+  readonly #shardCount: number;
+  readonly #stepRows: number;
+  readonly #waiting: Shard[] = [];
+  #running: Promise<void> | null = null;
+  #isClosed = false;
+  /** The pause under way. */
+  #pause: { readonly timer: Timer; readonly end: () => void } | null = null;
+
+  constructor(log: Log, runtime: Runtime, logger: Logger, shardCount: number, stepRows: number) {
+    this.#log = log;
+    this.#runtime = runtime;
+    this.#logger = logger;
+    this.#shardCount = shardCount;
+    this.#stepRows = stepRows;
+  }
+
+  request(shard: Shard): void {
+    this.#waiting.push(shard);
+    this.#running ??= this.#run();
+  }
+
+  /** Resolves when nothing is under way any more. A snapshot in the making is abandoned, one being saved is waited for. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#pause !== null) {
+      this.#runtime.clearTimer(this.#pause.timer);
+      this.#pause.end();
+    }
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    for (let shard = this.#waiting.shift(); shard !== undefined; shard = this.#waiting.shift()) {
+      if (this.#isClosed) break;
+      try {
+        await this.#snapshot(shard);
+      } catch (error) {
+        shard.snapshotFailed();
+        this.#logger.warn({ shard: shard.id, error }, 'snapshot failed, the log is kept');
+        if (this.#isClosed) break;
+        await this.#sleep(RETRY_MS);
+      }
+    }
+    this.#running = null;
+  }
+
+  async #snapshot(shard: Shard): Promise<void> {
+    const builder = new SnapshotBuilder(shard.store, this.#shardCount);
+    let snapshot = builder.step(this.#stepRows);
+    while (snapshot === null) {
+      await this.#sleep(0);
+      if (this.#isClosed) {
+        builder.abandon();
+        return;
+      }
+      snapshot = builder.step(this.#stepRows);
+    }
+    if (snapshot === 'void') {
+      shard.snapshotFailed();
+      return;
+    }
+    // What the log holds at this very moment is what the snapshot makes superfluous.
+    const { logBytes } = shard;
+    let bytes = 0;
+    for (const chunk of snapshot.chunks) bytes += chunk.length;
+    await this.#log.saveSnapshot(shard.id, snapshot);
+    await this.#log.trim(shard.id, snapshot.seq);
+    shard.snapshotSaved(snapshot.seq, bytes, logBytes);
+    this.#logger.debug({ shard: shard.id, seq: snapshot.seq, bytes }, 'snapshot saved');
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        this.#pause = null;
+        resolve();
+      };
+      this.#pause = { timer: this.#runtime.setTimer(ms, end), end };
+    });
+  }
+}
