@@ -1,0 +1,64 @@
+import { Kind } from '@topgunbuild/core';
+import { describe, expect, it } from 'vitest';
+import { stamp } from '../testing/ops.js';
+import { PlaneHarness } from '../testing/PlaneHarness.js';
+
+describe('LocalDataPlane', () => {
+  it('acks a write and shows it', async () => {
+    const h = await PlaneHarness.open();
+    expect(await h.write({ key: 'a', set: { n: 1 }, at: stamp(10) })).toEqual([]);
+    expect(h.plane.read('todos', 'a')).toEqual({ kind: Kind.LWW, value: { n: 1 } });
+    expect(h.plane.read('todos', 'b')).toBeNull();
+    expect(h.plane.read('other', 'a')).toBeNull();
+  });
+
+  it('answers a batch over many shards once', async () => {
+    const h = await PlaneHarness.open({ shardCount: 32 });
+    const ops = Array.from({ length: 200 }, (_, i) => ({ key: `k${i}`, set: i, at: stamp(10, i) }));
+    expect(await h.write(...ops)).toEqual([]);
+    expect(h.plane.stats().totals.records).toBe(200);
+  });
+
+  it('answers an empty write', async () => {
+    const h = await PlaneHarness.open();
+    expect(await h.write()).toEqual([]);
+  });
+
+  it('reads OR records as arrays and counters as numbers', async () => {
+    const h = await PlaneHarness.open();
+    await h.write(
+      { key: 'tags', add: 'x', at: stamp(1) },
+      { key: 'tags', add: 'y', at: stamp(2) },
+      { key: 'hits', totals: [5, 2], at: stamp(3) },
+      { key: 'hits', totals: [1, 0], at: stamp(3, 0, 'r2') },
+    );
+    expect(h.plane.read('todos', 'tags')).toEqual({ kind: Kind.OR, value: ['x', 'y'] });
+    expect(h.plane.read('todos', 'hits')).toEqual({ kind: Kind.COUNTER, value: 4 });
+    await h.write({ key: 'tags', drop: [stamp(1), stamp(2)], at: stamp(4) });
+    expect(h.plane.read('todos', 'tags')).toBeNull();
+  });
+
+  it('streams what is there, then what changes', async () => {
+    const h = await PlaneHarness.open();
+    await h.write({ key: 'a', set: 1, at: stamp(1) });
+    const client = h.subscribe();
+    expect(client.complete).toBe(true);
+    expect(client.values(0)).toEqual(new Map([['a', 1]]));
+    await h.write({ key: 'b', set: 2, at: stamp(2) });
+    await h.settle();
+    expect(client.values(0)).toEqual(
+      new Map([
+        ['a', 1],
+        ['b', 2],
+      ]),
+    );
+  });
+
+  it('answers a subscription of an empty map with one message', async () => {
+    const h = await PlaneHarness.open();
+    const client = h.subscribe();
+    expect(client.frames).toBe(1);
+    expect(client.complete).toBe(true);
+    expect(client.cursors.size).toBe(4);
+  });
+});
