@@ -13,6 +13,8 @@ type OutboxState =
   | { readonly name: 'flowing' }
   /** Above the watermark. The timer ends a session that does not come below it. */
   | { readonly name: 'congested'; readonly timer: Timer }
+  /** Told once; what is still sent are the last words. */
+  | { readonly name: 'stuck' }
   | { readonly name: 'closed' };
 
 /**
@@ -40,7 +42,7 @@ export class Outbox implements StreamSink {
 
   /** Whoever is told that there is none gets `onDrain` when there is. */
   get hasRoom(): boolean {
-    if (this.#state.name === 'closed') return false;
+    if (this.#state.name === 'closed' || this.#state.name === 'stuck') return false;
     if (this.#peer.buffered <= this.#watermark) return true;
     this.#congest();
     return false;
@@ -54,7 +56,7 @@ export class Outbox implements StreamSink {
     const { buffered } = this.#peer;
     if (buffered <= this.#watermark) return;
     this.#congest();
-    if (buffered > this.#maxBytes * 2) this.#onStuck();
+    if (buffered > this.#maxBytes * 2) this.#stick();
   }
 
   /** Sends a message that may be lost; false: it was, because too much is waiting already. */
@@ -78,8 +80,15 @@ export class Outbox implements StreamSink {
     this.#state = { name: 'closed' };
   }
 
+  #stick(): void {
+    if (this.#state.name !== 'congested') return;
+    this.#runtime.clearTimer(this.#state.timer);
+    this.#state = { name: 'stuck' };
+    this.#onStuck();
+  }
+
   #congest(): void {
     if (this.#state.name !== 'flowing') return;
-    this.#state = { name: 'congested', timer: this.#runtime.setTimer(STUCK_AFTER_MS, () => this.#onStuck()) };
+    this.#state = { name: 'congested', timer: this.#runtime.setTimer(STUCK_AFTER_MS, () => this.#stick()) };
   }
 }

@@ -20,6 +20,8 @@ export class StreamClient implements StreamSink {
   bytes = 0;
   frames = 0;
   records = 0;
+  /** Every value that came, replaced ones included. */
+  readonly everSeen: { readonly key: string; readonly value: unknown }[] = [];
   /** Keys that came as LEFT, in order. */
   readonly left: string[] = [];
   resets: (readonly number[])[] = [];
@@ -78,6 +80,8 @@ export class StreamClient implements StreamSink {
         this.left.push(key);
         this.rows.delete(key);
       } else {
+        const value = decodeRowValue(tag, 0, records.bytes(i), 0);
+        if (value !== ABSENT) this.everSeen.push({ key, value });
         this.rows.set(key, {
           tag,
           expires: records.expires[i] as number,
