@@ -12,22 +12,20 @@ export {
   decodeTotals,
   encodeCounterState,
   encodeTotals,
-  joinCounterStates,
 } from './crdt/CounterState.js';
 export { isOperationTag, Kind, kindOfTag, Tag } from './crdt/Entry.js';
 export { EntryBatch } from './crdt/EntryBatch.js';
-export { judgeEntry, mergeEntry, Outcome } from './crdt/merge.js';
+export { judgeEntry, mergeEntry } from './crdt/merge.js';
 export {
   decodeOrState,
-  decodeStamps,
   EMPTY_OR_STATE,
   encodeOrState,
-  encodeStamps,
-  joinOrStates,
   type OrElement,
   type OrState,
   pruneOrState,
 } from './crdt/OrState.js';
+export { Outcome } from './crdt/Outcome.js';
+export { decodeStamps, encodeStamps } from './crdt/stamps.js';
 
 // errors, limits
 export { ERROR_CODES, type ErrorCode, isErrorCode, isTransient, TopGunError } from './errors.js';

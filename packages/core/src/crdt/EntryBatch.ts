@@ -49,6 +49,15 @@ export class EntryBatch {
     return this.count++;
   }
 
+  /** Removes all rows, so that the batch can be used again. */
+  clear(): void {
+    this.count = 0;
+    for (const column of [this.maps, this.keys, this.replicas, this.sources]) column.length = 0;
+    for (const column of [this.tags, this.ms, this.counters, this.expires, this.starts, this.ends, this.seqs]) {
+      column.length = 0;
+    }
+  }
+
   /** Adds row `index` of `other`; bytes are shared, not copied. */
   addFrom(other: EntryBatch, index: number): number {
     return this.add(

@@ -1,7 +1,9 @@
-import { compareTimestamps, MAX_COUNTER, MAX_MS, type Timestamp } from '../clock/Timestamp.js';
+import { compareTimestamps, type Timestamp } from '../clock/Timestamp.js';
 import { TopGunError } from '../errors.js';
 import { ByteReader } from '../wire/ByteReader.js';
 import { ByteWriter } from '../wire/ByteWriter.js';
+import { readU16, readU24, readU32, readU48, writeU24, writeU32, writeU48 } from './fixedWidth.js';
+import { readNames, writeNames } from './NameColumn.js';
 
 /** An element of an observed-remove set: its value's bytes and the timestamp of the operation that added it. */
 export interface OrElement {
@@ -13,6 +15,15 @@ export interface OrElement {
  * The state of one OR-map key: the elements that are there, and the timestamps of those that were removed, each named by
  * the timestamp of its addition. Both in ascending order, so equal states are equal byte by byte.
  * Source: Shapiro et al., "A comprehensive study of Convergent and Commutative Replicated Data Types" (2011), OR-Set.
+ *
+ * As bytes, for OrView to search and OrMerge to edit without decoding:
+ *
+ *   counts     three varuints: replicas, elements, removed
+ *   replicas   see NameColumn; just those that a timestamp names
+ *   elements   timestamps, STAMP_BYTES each: ms (6 bytes), counter (2), number of the replica (3)
+ *   ends       4 bytes an element: where its value ends, counted from the first value
+ *   removed    timestamps
+ *   values     one behind the other
  */
 export interface OrState {
   readonly elements: readonly OrElement[];
@@ -21,45 +32,10 @@ export interface OrState {
 
 export const EMPTY_OR_STATE: OrState = { elements: [], removed: [] };
 
-/** The join of two states: an element is there when one side has it and none has removed it. */
-export function joinOrStates(a: OrState, b: OrState): OrState {
-  const removed = mergeSorted(a.removed, b.removed, (stamp) => stamp);
-  const elements = mergeSorted(a.elements, b.elements, (element) => element.stamp);
-  return { elements: without(elements, removed), removed };
-}
-
-/** Elements not named in `removed`; both ascending. */
-function without(elements: readonly OrElement[], removed: readonly Timestamp[]): OrElement[] {
-  const kept: OrElement[] = [];
-  let r = 0;
-  for (const element of elements) {
-    while (r < removed.length && compareTimestamps(removed[r] as Timestamp, element.stamp) < 0) r++;
-    const next = removed[r];
-    if (next === undefined || compareTimestamps(next, element.stamp) !== 0) kept.push(element);
-  }
-  return kept;
-}
-
-function mergeSorted<T>(a: readonly T[], b: readonly T[], stampOf: (item: T) => Timestamp): T[] {
-  const merged: T[] = [];
-  let i = 0;
-  let j = 0;
-  while (i < a.length || j < b.length) {
-    const left = a[i];
-    const right = b[j];
-    const order =
-      left === undefined ? 1 : right === undefined ? -1 : compareTimestamps(stampOf(left), stampOf(right));
-    if (order <= 0) {
-      merged.push(left as T);
-      i++;
-      if (order === 0) j++;
-    } else {
-      merged.push(right as T);
-      j++;
-    }
-  }
-  return merged;
-}
+export const STAMP_BYTES = 11;
+/** Where in a timestamp the number of its replica stands. */
+export const REPLICA_AT = 8;
+export const END_BYTES = 4;
 
 /** Drops removed timestamps older than `horizonMs`: operations that old are refused, so nothing can bring them back. */
 export function pruneOrState(state: OrState, horizonMs: number): OrState {
@@ -67,102 +43,97 @@ export function pruneOrState(state: OrState, horizonMs: number): OrState {
   return removed.length === state.removed.length ? state : { elements: state.elements, removed };
 }
 
-export function encodeOrState(state: OrState): Uint8Array {
-  const writer = new ByteWriter();
-  const replicas = new StampDictionary();
-  for (const element of state.elements) replicas.add(element.stamp.replica);
-  for (const stamp of state.removed) replicas.add(stamp.replica);
-  replicas.write(writer);
-  writer.writeVaruint(state.elements.length);
-  for (const { stamp, value } of state.elements) {
-    replicas.writeStamp(writer, stamp);
-    writer.writeBytes(value);
+export function encodeOrState(state: OrState): Uint8Array<ArrayBuffer> {
+  const { elements, removed } = state;
+  const numbers = numberReplicas(state);
+  const writer = new ByteWriter(64 + numbers.size * 40 + elements.length * 48 + removed.length * STAMP_BYTES);
+  writer.writeVaruint(numbers.size);
+  writer.writeVaruint(elements.length);
+  writer.writeVaruint(removed.length);
+  writeNames(writer, [...numbers.keys()]);
+  for (const { stamp } of elements) writeStamp(writer, stamp, numbers.get(stamp.replica) as number);
+  let end = 0;
+  for (const { value } of elements) {
+    end += value.length;
+    writer.reserve(END_BYTES);
+    writeU32(writer.bytes, writer.length, end);
+    writer.length += END_BYTES;
   }
-  writer.writeVaruint(state.removed.length);
-  for (const stamp of state.removed) replicas.writeStamp(writer, stamp);
+  for (const stamp of removed) writeStamp(writer, stamp, numbers.get(stamp.replica) as number);
+  for (const { value } of elements) writer.writeRaw(value);
   return writer.toBytes();
+}
+
+function numberReplicas(state: OrState): ReadonlyMap<string, number> {
+  const replicas = new Set<string>();
+  for (const { stamp } of state.elements) replicas.add(stamp.replica);
+  for (const { replica } of state.removed) replicas.add(replica);
+  // The order of Array.sort without a comparator is that of timestamps: by UTF-16 code units.
+  return new Map([...replicas].sort().map((replica, number) => [replica, number]));
+}
+
+export function writeStamp(writer: ByteWriter, stamp: Timestamp, replica: number): void {
+  writer.reserve(STAMP_BYTES);
+  const { bytes, length: at } = writer;
+  writeU48(bytes, at, stamp.ms);
+  bytes[at + 6] = stamp.counter >>> 8;
+  bytes[at + 7] = stamp.counter;
+  writeU24(bytes, at + REPLICA_AT, replica);
+  writer.length = at + STAMP_BYTES;
 }
 
 /** @throws TopGunError BAD_FRAME for bytes that are no state. Values are views of `bytes`. */
 export function decodeOrState(bytes: Uint8Array): OrState {
   const reader = new ByteReader(bytes);
-  const replicas = readDictionary(reader);
+  const replicaCount = reader.readCount(END_BYTES);
+  const elementCount = reader.readCount(STAMP_BYTES + END_BYTES);
+  const removedCount = reader.readCount(STAMP_BYTES);
+  const names = readNames(reader, replicaCount);
+  const used = new Uint8Array(replicaCount);
+  const stamps = readStamps(reader, elementCount, names, used);
+  const endsAt = reader.skip(elementCount * END_BYTES);
+  const removed = readStamps(reader, removedCount, names, used);
   const elements: OrElement[] = [];
-  for (let n = reader.readCount(4); n > 0; n--) {
-    const stamp = readStamp(reader, replicas);
-    elements.push({ stamp, value: reader.readBytes() });
+  let start = 0;
+  for (let i = 0; i < elementCount; i++) {
+    const end = readU32(bytes, endsAt + i * END_BYTES);
+    if (end < start) throw invalid('the values overlap');
+    elements.push({ stamp: stamps[i] as Timestamp, value: reader.readRaw(end - start) });
+    start = end;
   }
-  const removed = readStamps(reader, replicas);
   reader.expectEnd();
-  if (!isAscending(elements.map((element) => element.stamp)) || !isAscending(removed)) {
-    throw new TopGunError('BAD_FRAME', 'An OR-set state must list its elements in ascending order of their timestamps.');
-  }
+  if (used.includes(0)) throw invalid('it lists a replica in vain');
+  if (haveCommon(stamps, removed)) throw invalid('an element is there and removed');
   return { elements, removed };
 }
 
-/** The payload of OR_REMOVE: the timestamps of the elements to remove. */
-export function encodeStamps(stamps: readonly Timestamp[]): Uint8Array {
-  const writer = new ByteWriter();
-  const replicas = new StampDictionary();
-  for (const stamp of stamps) replicas.add(stamp.replica);
-  replicas.write(writer);
-  writer.writeVaruint(stamps.length);
-  for (const stamp of stamps) replicas.writeStamp(writer, stamp);
-  return writer.toBytes();
-}
-
-/** The timestamps of an OR_REMOVE payload, ascending. @throws TopGunError BAD_FRAME */
-export function decodeStamps(bytes: Uint8Array): Timestamp[] {
-  const reader = new ByteReader(bytes);
-  const stamps = readStamps(reader, readDictionary(reader));
-  reader.expectEnd();
-  return stamps.sort(compareTimestamps);
-}
-
-function readStamps(reader: ByteReader, replicas: readonly string[]): Timestamp[] {
+function readStamps(reader: ByteReader, count: number, names: readonly string[], used: Uint8Array): Timestamp[] {
   const stamps: Timestamp[] = [];
-  for (let n = reader.readCount(3); n > 0; n--) stamps.push(readStamp(reader, replicas));
+  let previous: Timestamp | null = null;
+  for (let i = 0; i < count; i++) {
+    const at = reader.skip(STAMP_BYTES);
+    const number = readU24(reader.bytes, at + REPLICA_AT);
+    const replica = names[number];
+    if (replica === undefined) throw invalid('a replica is missing');
+    used[number] = 1;
+    const stamp = { ms: readU48(reader.bytes, at), counter: readU16(reader.bytes, at + 6), replica };
+    if (previous !== null && compareTimestamps(previous, stamp) >= 0) throw invalid('timestamps must ascend');
+    stamps.push(stamp);
+    previous = stamp;
+  }
   return stamps;
 }
 
-function readDictionary(reader: ByteReader): string[] {
-  const replicas: string[] = [];
-  for (let n = reader.readCount(1); n > 0; n--) replicas.push(reader.readString());
-  return replicas;
+function haveCommon(a: readonly Timestamp[], b: readonly Timestamp[]): boolean {
+  for (let i = 0, j = 0; i < a.length && j < b.length; ) {
+    const order = compareTimestamps(a[i] as Timestamp, b[j] as Timestamp);
+    if (order === 0) return true;
+    if (order < 0) i++;
+    else j++;
+  }
+  return false;
 }
 
-function readStamp(reader: ByteReader, replicas: readonly string[]): Timestamp {
-  const ms = reader.readVaruint();
-  const counter = reader.readVaruint();
-  const replica = replicas[reader.readVaruint()];
-  if (ms > MAX_MS || counter > MAX_COUNTER || replica === undefined) {
-    throw new TopGunError('BAD_FRAME', 'A timestamp is out of range.');
-  }
-  return { ms, counter, replica };
-}
-
-function isAscending(stamps: readonly Timestamp[]): boolean {
-  for (let i = 1; i < stamps.length; i++) {
-    if (compareTimestamps(stamps[i - 1] as Timestamp, stamps[i] as Timestamp) >= 0) return false;
-  }
-  return true;
-}
-
-class StampDictionary {
-  readonly #numbers = new Map<string, number>();
-
-  add(replica: string): void {
-    if (!this.#numbers.has(replica)) this.#numbers.set(replica, this.#numbers.size);
-  }
-
-  write(writer: ByteWriter): void {
-    writer.writeVaruint(this.#numbers.size);
-    for (const replica of this.#numbers.keys()) writer.writeString(replica);
-  }
-
-  writeStamp(writer: ByteWriter, stamp: Timestamp): void {
-    writer.writeVaruint(stamp.ms);
-    writer.writeVaruint(stamp.counter);
-    writer.writeVaruint(this.#numbers.get(stamp.replica) as number);
-  }
+function invalid(problem: string): TopGunError {
+  return new TopGunError('BAD_FRAME', `The state of an OR-set is malformed: ${problem}.`);
 }

@@ -1,7 +1,10 @@
 const FIRST_SLAB = 1024;
 const MAX_SLAB = 256 * 1024;
 
-/** From this size on a byte string gets a slab of its own: it would waste too much of the current one's end. */
+/**
+ * From this size on a byte string gets a slab of its own: it would waste too much of the current one's end. The slab is
+ * an eighth larger, because what is large has often grown, and goes on growing.
+ */
 const LARGE = MAX_SLAB / 8;
 
 /**
@@ -26,7 +29,7 @@ export class ByteArena {
     this.#used += length;
     if (length >= LARGE) {
       this.lastOffset = 0;
-      const own = new Uint8Array(length);
+      const own = new Uint8Array(length + (length >>> 3));
       copyBytes(source, start, end, own, 0);
       return this.#slabs.push(own) - 1;
     }
@@ -41,6 +44,21 @@ export class ByteArena {
     copyBytes(source, start, end, slab, this.#free);
     this.#free += length;
     return this.#current;
+  }
+
+  /**
+   * Overwrites the byte string of `oldLength` bytes at a place with `source[start, end)`, unless that has no room
+   * there: then false.
+   */
+  replace(slab: number, offset: number, oldLength: number, source: Uint8Array, start: number, end: number): boolean {
+    const length = end - start;
+    const target = this.slab(slab);
+    const room = oldLength >= LARGE ? target.length : oldLength;
+    if (length > room) return false;
+    copyBytes(source, start, end, target, offset);
+    if (length < oldLength) this.#dead += oldLength - length;
+    else this.#used += length - oldLength;
+    return true;
   }
 
   slab(number: number): Uint8Array {
@@ -70,7 +88,7 @@ export class ByteArena {
 }
 
 /** For the few bytes of a usual value a loop beats the call into native code. */
-export function copyBytes(source: Uint8Array, start: number, end: number, target: Uint8Array, offset: number): void {
+function copyBytes(source: Uint8Array, start: number, end: number, target: Uint8Array, offset: number): void {
   if (end - start > 48) {
     target.set(start === 0 && end === source.length ? source : source.subarray(start, end), offset);
     return;

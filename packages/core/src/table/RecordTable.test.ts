@@ -74,6 +74,31 @@ describe('RecordTable', () => {
     expect(changedSince(table, 0)).toEqual(['b']);
   });
 
+  it('restamps a record whose value is edited in place', () => {
+    const replicas = new Interner();
+    const table = new RecordTable('m', replicas);
+    const slot = put(table, 'a', 1, new Uint8Array([1, 2]));
+    put(table, 'b', 2);
+    const bytes = table.edit(slot, 70, 7, 'q', 3);
+    bytes[table.start(slot)] = 9;
+    expect([table.ms(slot), table.counter(slot), table.replica(slot), table.seq(slot)]).toEqual([70, 7, 'q', 3]);
+    expect(table.bytes(slot)).toEqual(new Uint8Array([9, 2]));
+    expect(changedSince(table, 1)).toEqual(['b', 'a']);
+  });
+
+  it('keeps large values that grow and shrink step by step', () => {
+    const table = new RecordTable('m');
+    for (let size = 20_000; size < 80_000; size += 1_000) {
+      for (const length of [size, size + 300, size - 5_000]) {
+        const slot = put(table, 'a', 1, new Uint8Array(length).fill(length & 255));
+        put(table, 'other', 1, new Uint8Array(100).fill(1));
+        expect(table.bytes(slot)).toEqual(new Uint8Array(length).fill(length & 255));
+        expect(table.bytes(table.find('other'))).toEqual(new Uint8Array(100).fill(1));
+      }
+    }
+    expect(table.valueCapacity).toBeLessThan(400_000);
+  });
+
   it('adds a record to a batch as the row that made it', () => {
     const table = new RecordTable('m');
     const slot = table.put('k', Tag.LWW_SET, 5, 6, 'r', 99, new Uint8Array([1, 2]), 0, 2, 7);

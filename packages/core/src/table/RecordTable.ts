@@ -1,6 +1,6 @@
 import { type Kind, kindOfTag, Tag } from '../crdt/Entry.js';
 import type { EntryBatch } from '../crdt/EntryBatch.js';
-import { ByteArena, copyBytes } from './ByteArena.js';
+import { ByteArena } from './ByteArena.js';
 import { flatCopy } from './flatCopy.js';
 import { Interner } from './Interner.js';
 
@@ -182,11 +182,7 @@ export class RecordTable {
       this.#replica[slot] = this.#replicas.acquire(replica);
       this.#storeValue(slot, source, start, end);
     } else {
-      const old = this.#replica[slot] as number;
-      if (this.#replicas.get(old) !== replica) {
-        this.#replica[slot] = this.#replicas.acquire(replica);
-        this.#replicas.release(old);
-      }
+      this.#setReplica(slot, replica);
       this.#replaceValue(slot, source, start, end);
     }
     this.#tags[slot] = tag;
@@ -198,6 +194,19 @@ export class RecordTable {
     this.#makeNewest(slot, isNew);
     this.#tidy();
     return slot;
+  }
+
+  /**
+   * Restamps the record as the newest change, and returns the array that holds its value (from `start` to `end`), to be
+   * edited in place.
+   */
+  edit(slot: number, ms: number, counter: number, replica: string, seq: number): Uint8Array {
+    this.#setReplica(slot, replica);
+    this.#ms[slot] = ms;
+    this.#counters[slot] = counter;
+    this.#seqs[slot] = seq;
+    this.#makeNewest(slot, false);
+    return this.source(slot);
   }
 
   /** Forgets the record altogether: no tombstone stays. */
@@ -272,6 +281,13 @@ export class RecordTable {
     if (index >= 0) this.#iterators.splice(index, 1);
   }
 
+  #setReplica(slot: number, replica: string): void {
+    const old = this.#replica[slot] as number;
+    if (this.#replicas.get(old) === replica) return;
+    this.#replica[slot] = this.#replicas.acquire(replica);
+    this.#replicas.release(old);
+  }
+
   #allocate(): number {
     if (this.#free !== NONE) {
       const slot = this.#free;
@@ -305,13 +321,12 @@ export class RecordTable {
   }
 
   #replaceValue(slot: number, source: Uint8Array, start: number, end: number): void {
-    const length = end - start;
     const old = this.#lengths[slot] as number;
-    if (length <= old && length > 0) {
-      copyBytes(source, start, end, this.source(slot), this.start(slot));
-      this.#arena.forget(old - length);
-      this.#lengths[slot] = length;
-      return;
+    if (old > 0 && end > start) {
+      if (this.#arena.replace(this.#slabs[slot] as number, this.#starts[slot] as number, old, source, start, end)) {
+        this.#lengths[slot] = end - start;
+        return;
+      }
     }
     this.#arena.forget(old);
     this.#storeValue(slot, source, start, end);
