@@ -1,0 +1,94 @@
+import type { Runtime, Timer } from '@topgunbuild/core';
+import type { Random } from './Random.js';
+import type { Scheduled, VirtualTime } from './VirtualTime.js';
+
+interface SimTimer extends Timer {
+  readonly event: Scheduled | null;
+}
+
+/** True time at the beginning of a run, ms since 1970. */
+export const EPOCH_MS = 1_700_000_000_000;
+
+/**
+ * One process on one machine: its clocks, timers and random numbers. Once killed, nothing that it still does has any
+ * effect: its timers never fire, and the world asks `isAlive` before it listens to it.
+ */
+export class SimProcess implements Runtime {
+  readonly name: string;
+  readonly #time: VirtualTime;
+  readonly #random: Random;
+  readonly #bornAt: number;
+  readonly #timers = new Set<Scheduled>();
+  #wallOffset: number;
+  #alive = true;
+
+  /** `wallOffset`: by how many ms the wall clock is wrong. */
+  constructor(name: string, time: VirtualTime, random: Random, wallOffset: number) {
+    this.name = name;
+    this.#time = time;
+    this.#random = random;
+    this.#bornAt = time.now - random.between(0, 1_000_000);
+    this.#wallOffset = wallOffset;
+  }
+
+  get isAlive(): boolean {
+    return this.#alive;
+  }
+
+  get liveTimers(): number {
+    return this.#timers.size;
+  }
+
+  kill(): void {
+    this.#alive = false;
+    for (const event of this.#timers) this.#time.cancel(event);
+    this.#timers.clear();
+  }
+
+  /** The wall clock jumps. */
+  jump(ms: number): void {
+    this.#wallOffset += ms;
+  }
+
+  now(): number {
+    return Math.floor(EPOCH_MS + this.#time.now + this.#wallOffset);
+  }
+
+  monotonic(): number {
+    return this.#time.now - this.#bornAt;
+  }
+
+  setTimer(delayMs: number, fn: () => void): SimTimer {
+    if (!this.#alive) return { event: null };
+    const event = this.#time.at(delayMs, () => {
+      this.#timers.delete(event);
+      fn();
+    });
+    this.#timers.add(event);
+    return { event };
+  }
+
+  clearTimer(timer: Timer): void {
+    const { event } = timer as SimTimer;
+    if (event === null) return;
+    this.#timers.delete(event);
+    this.#time.cancel(event);
+  }
+
+  random(): number {
+    return this.#random.float();
+  }
+
+  id(length?: number): string {
+    return this.#random.id(length);
+  }
+
+  /** Something outside the process, such as a disk, answers after `delayMs`; a dead process never hears it. */
+  after(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#time.at(delayMs, () => {
+        if (this.#alive) resolve();
+      });
+    });
+  }
+}
