@@ -136,7 +136,6 @@ export class NodeConnection {
   }
 
   #onFrame(bytes: Uint8Array): void {
-    if (this.#state.name === 'closed') return;
     let message: ServerMessage;
     try {
       message = decodeServerMessage(bytes);

@@ -1,9 +1,21 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { MemoryTransport } from '../testing/MemoryTransport.js';
 import { ScriptedNode } from '../testing/ScriptedNode.js';
 import { VirtualTime } from '../testing/VirtualTime.js';
 import type { Credentials, ProviderEvent } from './ConnectionProvider.js';
 import { SingleServerProvider } from './SingleServerProvider.js';
+
+/** What listeners threw, failed expectations too: the provider catches it and reports it to the logger. */
+const thrown: unknown[] = [];
+const logger = {
+  debug() {},
+  info() {},
+  warn() {},
+  error: (details: object) => thrown.push(Reflect.get(details, 'error')),
+};
+afterEach(() => {
+  for (const error of thrown.splice(0)) throw error;
+});
 
 function setUp(seed = 1) {
   const time = new VirtualTime();
@@ -13,7 +25,7 @@ function setUp(seed = 1) {
   const events: ProviderEvent[] = [];
   const token = { value: 'alice' as string | null };
   const credentials = async (): Promise<Credentials> => ({ token: token.value, clientId: 'client-1', mapVersion: 0 });
-  const provider = new SingleServerProvider({ url: node.endpoint, transport, runtime, credentials });
+  const provider = new SingleServerProvider({ url: node.endpoint, transport, runtime, credentials, logger });
   // What the provider says of itself must agree with each event at the moment it is told.
   provider.on((event) => {
     events.push(event);
@@ -365,6 +377,7 @@ describe('SingleServerProvider', () => {
     await time.advance(100);
     expect(calls).toBe(2);
     expect(provider.isConnected()).toBe(true);
+    expect(thrown.splice(0)).toEqual([new Error('from the application'), new Error('from the application')]);
   });
 
   it('delivers what a listener causes after that listener returned', async () => {
