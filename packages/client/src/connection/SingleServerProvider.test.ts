@@ -394,16 +394,17 @@ describe('SingleServerProvider', () => {
   });
 
   it.each([0, 3, 7, 12, 18, 100])('closes for good, %i ms after it began to connect', async (ms) => {
-    const { time, transport, node, provider, events } = setUp();
+    const { time, transport, node, provider, events, types } = setUp();
     provider.connect();
     await time.advance(ms);
-    await provider.close();
     const before = events.length;
+    const wasConnected = provider.isConnected();
+    await provider.close();
     expect(provider.isConnected()).toBe(false);
     provider.connect();
     provider.reauthenticate();
     await time.advance(120_000);
-    expect(events.length).toBe(before);
+    expect(types().slice(before)).toEqual(wasConnected ? ['disconnected'] : []);
     expect(transport.attempts.length).toBe(1);
     expect(provider.send({ type: 'PING', nonce: 1 })).toBe(false);
     expect(node.peers.length).toBeLessThanOrEqual(1);
