@@ -291,6 +291,7 @@ describe('Clocks', () => {
     await world.time.advance(10);
     const first = world.lastBatch();
     await world.answer(first, [{ index: 0, code: 'CLOCK_DRIFT', message: 'ahead' }]);
+    await world.time.advance(1000);
     expect(world.lastBatch()).not.toBe(first);
     await world.answer(world.lastBatch());
     expect(client.pendingWrites).toBe(0);

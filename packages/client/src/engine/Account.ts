@@ -77,6 +77,11 @@ export class Account {
     this.writer?.putMeta('logId', () => new TextEncoder().encode(logId));
   }
 
+  /** Goes on under another replica id, with a clock that has seen nothing. */
+  startIncarnation(): void {
+    this.#replicaClock = this.#newIncarnation();
+  }
+
   /** Later operations follow these rows. */
   observe(rows: EntryBatch): void {
     for (let i = 0; i < rows.count; i++) {

@@ -20,6 +20,8 @@ export interface SenderPorts {
   send(ops: EntryBatch, nextBatchId: () => number): readonly SentBatch[];
   onAccepted(op: PendingOp): void;
   onRejected(op: PendingOp, error: TopGunError): void;
+  /** The server refused the timestamp. Returns whether to send the operation again: it has another one then. */
+  onDrift(op: PendingOp): boolean;
 }
 
 /** A batch that nobody answers although the connection lives is sent again after this time. */
@@ -82,7 +84,7 @@ export class Sender {
     for (const { index, code, message: reason } of message.rejected) {
       const op = ops[index];
       if (op === undefined || op.isSettled) continue;
-      if (isTransient(code)) this.#putAside(op);
+      if (isTransient(code) || (code === 'CLOCK_DRIFT' && this.#ports.onDrift(op))) this.#putAside(op);
       else this.#ports.onRejected(op, new TopGunError(code, reason));
     }
     // Whatever the answer did not speak of has an unknown outcome.

@@ -42,7 +42,7 @@ const SLACK_MS = 250;
 /** The hybrid logical clock of one replica, which can be set back as far as nobody has seen it. */
 export class ReplicaClock {
   readonly hlc: HLC;
-  /** The highest reading that left this replica or came from elsewhere: the clock never goes below it. */
+  /** The highest reading that was trusted or came from elsewhere: the clock never goes below it. */
   #floorMs = 0;
   #floorCounter = 0;
 
@@ -50,7 +50,18 @@ export class ReplicaClock {
     this.hlc = new HLC(replica, wall);
   }
 
-  /** A timestamp of another replica was seen, or one of ours was sent. */
+  /** Takes a reading for an operation; afterwards `hlc` shows it. What is not trusted will be replaced, so it may be undone. */
+  advance(isTrusted: boolean): void {
+    this.hlc.advance();
+    if (isTrusted) this.observe(this.hlc.ms, this.hlc.counter);
+  }
+
+  /** The clock runs ahead of `now`, by what it has seen or by a clock that was wrong. */
+  isAheadOf(now: number, byMs: number): boolean {
+    return this.hlc.ms > now + byMs;
+  }
+
+  /** A timestamp of another replica was seen. */
   observe(ms: number, counter: number): void {
     if (ms > this.#floorMs || (ms === this.#floorMs && counter > this.#floorCounter)) {
       this.#floorMs = ms;

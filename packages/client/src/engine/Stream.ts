@@ -37,10 +37,10 @@ export class Stream {
   readonly #members = new Set<string>();
   #logId: string | null = null;
   readonly #cursors = new Map<number, number>();
-  /** Keys received in full shards; null while no shard is being sent in full. */
+  /** Shards that are being sent in full. */
+  #full: 'none' | 'all' | Set<number> = 'all';
+  /** Keys received in full shards; null where nothing was here before that could turn out not to exist. */
   #seen: Set<string> | null = null;
-  /** Shards sent in full; null: all of them. */
-  #fullShards: Set<number> | null = null;
   #complete = false;
   #error: TopGunError | null = null;
   #waiters: Waiter[] = [];
@@ -52,7 +52,6 @@ export class Stream {
     this.query = query;
     this.compiled = compileQuery(query);
     this.isWindow = query.limit !== undefined;
-    if (!this.isWindow) this.#seen = new Set();
   }
 
   /** Equal for streams of the same rows in the same window. */
@@ -94,6 +93,7 @@ export class Stream {
   subscription(): QuerySubMessage {
     this.#error = null;
     if (this.isWindow) this.#members.clear();
+    else if (this.#full === 'all' && this.#cursors.size === 0) this.#seen = this.map.table.size > 0 ? new Set() : null;
     const cursors: number[] = [];
     for (const [shard, seq] of this.#cursors) cursors.push(shard, seq);
     return {
@@ -112,18 +112,16 @@ export class Stream {
       this.#members.clear();
       return;
     }
-    if (this.#logId !== message.logId) {
+    if (this.#logId !== null && this.#logId !== message.logId) {
       this.#cursors.clear();
-      this.#fullShards = null;
+      this.#full = 'all';
       this.#seen = new Set();
     } else {
-      if (this.#seen === null) {
-        this.#seen = new Set();
-        this.#fullShards = new Set();
-      }
+      this.#seen ??= new Set();
+      if (this.#full === 'none') this.#full = new Set();
       for (const shard of message.shards) {
         this.#cursors.delete(shard);
-        this.#fullShards?.add(shard);
+        if (this.#full !== 'all') this.#full.add(shard);
       }
     }
     this.#logId = message.logId;
@@ -189,7 +187,7 @@ export class Stream {
 
   /** How far the stream is, for storage; null while it would be wrong to go on from there. */
   encodeState(): Uint8Array | null {
-    if (this.isWindow || this.#seen !== null || this.#logId === null) return null;
+    if (this.isWindow || this.#full !== 'none' || this.#logId === null) return null;
     return encodeValue([this.#logId, [...this.#cursors].flat()]);
   }
 
@@ -199,7 +197,7 @@ export class Stream {
     if (this.isWindow || !Array.isArray(state) || typeof state[0] !== 'string' || !Array.isArray(state[1])) return;
     this.#logId = state[0];
     for (let i = 0; i + 1 < state[1].length; i += 2) this.#cursors.set(Number(state[1][i]), Number(state[1][i + 1]));
-    this.#seen = null;
+    this.#full = 'none';
   }
 
   /** Starts over, as if nothing had ever been received. */
@@ -207,8 +205,8 @@ export class Stream {
     this.#logId = null;
     this.#cursors.clear();
     this.#members.clear();
-    this.#fullShards = null;
-    this.#seen = this.isWindow ? null : new Set();
+    this.#full = 'all';
+    this.#seen = null;
     this.#complete = false;
     this.#error = null;
     this.#progressed();
@@ -229,21 +227,21 @@ export class Stream {
   /** Forgets rows that would belong here but were not among those that the server has. */
   #dropUnseen(shardCount: number, isCovered: (key: string) => boolean): void {
     const seen = this.isWindow ? this.#members : this.#seen;
-    if (seen === null) return;
     const gone: string[] = [];
-    if (this.map.table.size > seen.size) {
+    if (seen !== null && this.map.table.size > seen.size) {
       for (const key of this.map.table.keys()) {
         if (seen.has(key) || !this.#isSentInFull(key, shardCount)) continue;
         if (this.#wouldBelong(key) && !isCovered(key)) gone.push(key);
       }
     }
     this.#seen = null;
-    this.#fullShards = null;
+    this.#full = 'none';
     this.map.drop(gone);
   }
 
   #isSentInFull(key: string, shardCount: number): boolean {
-    return this.#fullShards === null || this.#fullShards.has(shardOfKey(key, shardCount));
+    if (this.isWindow || this.#full === 'all') return true;
+    return this.#full !== 'none' && this.#full.has(shardOfKey(key, shardCount));
   }
 
   #wouldBelong(key: string): boolean {

@@ -16,6 +16,8 @@ export interface StreamsOwner {
   send(message: QuerySubMessage | QueryUnsubMessage): boolean;
   /** A stream's state changed and should be stored. */
   onState(stream: Stream): void;
+  /** What storage holds of a stream that nobody has opened is not true any more. */
+  onForgotten(identity: string): void;
   /** The server refuses a stream for good. */
   onRefused(stream: Stream, error: TopGunError): void;
   /** A stream could not be served for a passing reason: call `retry` later. */
@@ -46,6 +48,7 @@ export class Streams {
       stream = new Stream(this.#nextId++, map, query);
       const stored = this.#stored.get(identity);
       if (stored !== undefined) stream.restoreState(stored);
+      this.#stored.delete(identity);
       this.#byIdentity.set(identity, stream);
       this.#byId.set(stream.id, stream);
       const others = this.#byMap.get(map.name) ?? new Set();
@@ -61,16 +64,32 @@ export class Streams {
     this.#owner.send({ type: 'QUERY_UNSUB', queryId: stream.id });
     if (!stream.isWindow) return;
     // A window has no cursor: what only it kept up to date would grow stale unnoticed.
-    const gone = [...stream.members].filter((key) => !this.isCovered(stream.map.name, key, stream));
+    const gone = [...stream.members].filter((key) => !this.#isCoveredBeside(stream, key));
     this.#byIdentity.delete(stream.identity);
     this.#byId.delete(stream.id);
     this.#byMap.get(stream.map.name)?.delete(stream);
     stream.map.drop(gone);
   }
 
-  /** Whether a stream other than `except` keeps `key` up to date. */
-  isCovered(map: string, key: string, except: Stream): boolean {
-    for (const stream of this.#byMap.get(map) ?? []) if (stream !== except && stream.covers(key)) return true;
+  /**
+   * Whether another stream keeps `key` up to date, so that it may stay although it left `stream`. A row can leave a window
+   * without having changed; a stream that is closed now, and would go on from its cursor, would then never hear of it
+   * again, so it has to start over.
+   */
+  #isCoveredBeside(stream: Stream, key: string): boolean {
+    const others = this.#byMap.get(stream.map.name) ?? [];
+    for (const other of others) if (other !== stream && other.covers(key)) return true;
+    if (!stream.isWindow) return false;
+    for (const other of others) {
+      if (other.users > 0 || other.isWindow || !other.matches(key)) continue;
+      other.forget();
+      this.#owner.onForgotten(other.identity);
+    }
+    for (const identity of [...this.#stored.keys()]) {
+      if (!identity.startsWith(`${stream.map.name}\u0000`)) continue;
+      this.#stored.delete(identity);
+      this.#owner.onForgotten(identity);
+    }
     return false;
   }
 
@@ -101,7 +120,7 @@ export class Streams {
   onRecords(message: QueryRecordsMessage, logId: string, shardCount: number): void {
     const stream = this.#byId.get(message.queryId);
     if (stream === undefined || stream.users === 0) return;
-    stream.onRecords(message, logId, shardCount, (key) => this.isCovered(stream.map.name, key, stream));
+    stream.onRecords(message, logId, shardCount, (key) => this.#isCoveredBeside(stream, key));
     this.#owner.onState(stream);
   }
 
@@ -123,7 +142,9 @@ export class Streams {
     this.#stored = states;
     for (const [identity, stream] of this.#byIdentity) {
       const state = states.get(identity);
-      if (state !== undefined) stream.restoreState(state);
+      if (state === undefined) continue;
+      stream.restoreState(state);
+      states.delete(identity);
     }
   }
 

@@ -9,6 +9,7 @@ import {
   type ServerMessage,
   type Tag,
   type Timer,
+  type Timestamp,
   TopGunError,
 } from '@topgunbuild/core';
 import type { IConnectionProvider, ProviderEvent, SentBatch } from '../connection/ConnectionProvider.js';
@@ -20,7 +21,6 @@ import { Account, type AccountContent } from './Account.js';
 import type { ClientEvents, ClientStatus } from './ClientEvents.js';
 import { Deadlines } from './Deadlines.js';
 import type { Emitter } from './Emitter.js';
-import type { PendingOp } from './PendingOp.js';
 import { DEFAULT_WINDOW, Sender, type SendWindow } from './Sender.js';
 import { ServerClock } from './ServerClock.js';
 import type { Stream } from './Stream.js';
@@ -95,6 +95,7 @@ export class SyncEngine {
       now: () => this.#clock.now(),
       onDeadline: (map, key, deadline) => this.#deadlines.add(map, key, deadline),
       onBaseChanged: (map, key) => this.#account.writer?.putBase(map, key),
+      onThrow: (error) => this.#events.emit('error', asError(error)),
     });
     this.#account = new Account(runtime, this.#clock, storage, options.clientId, (error) => this.#storageFailed(error));
     this.#writes = new Writes({
@@ -104,6 +105,7 @@ export class SyncEngine {
       replicaClock: () => this.#account.replicaClock,
       limits: () => this.#limits,
       writer: () => this.#account.writer,
+      startIncarnation: () => this.#account.startIncarnation(),
       onQueued: () => this.#sender.schedule(),
       onRejected: (rejection) => this.#events.emit('write-rejected', rejection),
     });
@@ -115,11 +117,13 @@ export class SyncEngine {
         send: (ops, nextBatchId) => this.#sendOps(ops, nextBatchId),
         onAccepted: (op) => this.#writes.accept(op),
         onRejected: (op, error) => this.#writes.reject(op, error),
+        onDrift: (op) => this.#writes.stampAnew(op),
       },
       options.window ?? DEFAULT_WINDOW,
     );
     this.#streams = new Streams({
       send: (message) => this.#provider?.send(message) ?? false,
+      onForgotten: (identity) => this.#account.writer?.putMeta(`stream:${identity}`, () => null),
       onState: (stream) => this.#account.writer?.putMeta(`stream:${stream.identity}`, () => stream.encodeState()),
       onRefused: (stream, error) => this.#streamRefused(stream, error),
       onTransient: (stream) => this.#later(STREAM_RETRY_MS, () => this.#streams.retry(stream)),
@@ -150,6 +154,7 @@ export class SyncEngine {
     if (this.#phase === 'closed') return this.#turn;
     this.#phase = 'closed';
     this.#refreshStatus();
+    this.#writes.stopWaiting(closedError());
     return this.#inTurn(async () => {
       await this.#disconnect();
       this.#deadlines.clear();
@@ -224,9 +229,10 @@ export class SyncEngine {
     return this.#writes.addToCounter(map, key, delta);
   }
 
-  /** Takes back an operation that was never sent, as if it had not been made. */
-  withdraw(map: ReplicaMap, op: PendingOp): void {
-    this.#writes.withdraw(map, op);
+  /** Removes elements from an OR set. */
+  removeElements(map: ReplicaMap, key: string, stamps: readonly Timestamp[]): Write {
+    this.#mustBeOpen();
+    return this.#writes.removeElements(map, key, stamps);
   }
 
   get pendingWrites(): number {

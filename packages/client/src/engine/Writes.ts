@@ -1,4 +1,14 @@
-import { decodeTotals, decodeValue, type Limits, type Runtime, Tag, TopGunError } from '@topgunbuild/core';
+import {
+  compareTimestamps,
+  decodeTotals,
+  decodeValue,
+  encodeStamps,
+  type Limits,
+  type Runtime,
+  Tag,
+  type Timestamp,
+  TopGunError,
+} from '@topgunbuild/core';
 import type { Replica } from '../replica/Replica.js';
 import type { ReplicaMap } from '../replica/ReplicaMap.js';
 import type { StorageWriter } from '../storage/StorageWriter.js';
@@ -7,7 +17,7 @@ import { CounterTotals } from './CounterTotals.js';
 import { OpLog } from './OpLog.js';
 import { PendingOp } from './PendingOp.js';
 import { operationsOf } from './reoffer.js';
-import { restamp } from './restamp.js';
+import { restamp, stampAnew } from './restamp.js';
 import type { ReplicaClock, ServerClock } from './ServerClock.js';
 import { Write } from './Write.js';
 
@@ -20,13 +30,27 @@ export interface WritesPorts {
   limits(): Limits;
   /** Where operations are stored; null without storage, or while none is open. */
   writer(): StorageWriter | null;
+  /** The replica's clock is hopelessly ahead: goes on as a new incarnation, whose clock starts at the time of now. */
+  startIncarnation(): void;
   /** There is something to send. */
   onQueued(): void;
   onRejected(rejection: WriteRejection): void;
 }
 
+const NO_BYTES = new Uint8Array(0);
+
 /** After so many refusals of its timestamp an operation is refused for good. */
-const MAX_DRIFT_REFUSALS = 3;
+const MAX_DRIFT_REFUSALS = 8;
+
+/** A clock that is further ahead than this has been wrong, rather than carried along by others. */
+const AHEAD_MS = 1_000;
+
+interface FlushWaiter {
+  /** Number of the last operation that it waits for. */
+  readonly upTo: number;
+  readonly resolve: () => void;
+  readonly reject: (error: TopGunError) => void;
+}
 
 /**
  * The life of a write: applied to the replica at once, stored and queued, then accepted or taken back as the server
@@ -36,7 +60,7 @@ export class Writes {
   readonly log = new OpLog();
   readonly #ports: WritesPorts;
   readonly #totals = new CounterTotals();
-  #flushWaiters: { readonly upTo: number; readonly resolve: () => void }[] = [];
+  #flushWaiters: FlushWaiter[] = [];
 
   constructor(ports: WritesPorts) {
     this.#ports = ports;
@@ -56,13 +80,15 @@ export class Writes {
     return this.write(map, key, Tag.COUNTER_ADD, payload);
   }
 
-  /** Takes back an operation that was never sent, as if it had not been made. */
-  withdraw(map: ReplicaMap, op: PendingOp): void {
-    this.log.remove(op);
-    op.state = 'superseded';
-    map.withdraw(op);
-    this.#ports.writer()?.removeOp(op);
-    this.#settled();
+  /** Removes the elements named by `stamps` from an OR set. */
+  removeElements(map: ReplicaMap, key: string, stamps: readonly Timestamp[]): Write {
+    // An addition that was never sent is simply taken back: nobody else will ever hear of it.
+    const sent = stamps.filter((stamp) => !this.#withdraw(map, key, stamp));
+    if (sent.length > 0) return this.write(map, key, Tag.OR_REMOVE, encodeStamps(sent.sort(compareTimestamps)));
+    const done = this.#make(map, key, Tag.OR_REMOVE, NO_BYTES, 0);
+    done.markStored();
+    done.markAcked();
+    return new Write(done);
   }
 
   // --- answers -----------------------------------------------------------------------------------------------------
@@ -76,14 +102,19 @@ export class Writes {
     this.#settled();
   }
 
+  /** The server refused the timestamp, not the write. Returns whether to send it again, under another timestamp. */
+  stampAnew(op: PendingOp): boolean {
+    if (op.driftRefusals++ >= MAX_DRIFT_REFUSALS) return false;
+    const { replica, clock } = this.#ports;
+    if (this.#ports.replicaClock().isAheadOf(clock.now(), AHEAD_MS)) this.#ports.startIncarnation();
+    stampAnew(op, replica, this.#ports.replicaClock());
+    op.everSent = false;
+    this.#ports.writer()?.putOp(op);
+    replica.map(op.map).rebuild(op.key);
+    return true;
+  }
+
   reject(op: PendingOp, error: TopGunError): void {
-    if (error.code === 'CLOCK_DRIFT' && op.driftRefusals++ < MAX_DRIFT_REFUSALS) {
-      // The server refused the timestamp, not the write: under another one it is another operation.
-      op.everSent = false;
-      this.restamp([op], 0);
-      this.log.requeue([op]);
-      return;
-    }
     const map = this.#ports.replica.map(op.map);
     this.log.remove(op);
     if (op.tag === Tag.COUNTER_ADD) this.#rollBack(map, op);
@@ -98,7 +129,13 @@ export class Writes {
   flushed(): Promise<void> {
     const upTo = this.log.lastNumber;
     if (this.#isSettledUpTo(upTo)) return Promise.resolve();
-    return new Promise((resolve) => this.#flushWaiters.push({ upTo, resolve }));
+    return new Promise((resolve, reject) => this.#flushWaiters.push({ upTo, resolve, reject }));
+  }
+
+  /** Ends every wait for answers. */
+  stopWaiting(error: TopGunError): void {
+    for (const waiter of this.#flushWaiters) waiter.reject(error);
+    this.#flushWaiters = [];
   }
 
   // --- timestamps --------------------------------------------------------------------------------------------------
@@ -181,12 +218,27 @@ export class Writes {
   // --- inside ------------------------------------------------------------------------------------------------------
 
   #make(map: ReplicaMap, key: string, tag: Tag, value: Uint8Array, ttlMs: number): PendingOp {
-    const { hlc } = this.#ports.replicaClock();
-    hlc.advance();
-    const { ms, counter, replica } = hlc;
-    const expires = ttlMs === 0 ? 0 : ms + ttlMs;
     const trusted = this.#ports.clock.isTrusted;
+    const clock = this.#ports.replicaClock();
+    clock.advance(trusted);
+    const { ms, counter, replica } = clock.hlc;
+    const expires = ttlMs === 0 ? 0 : ms + ttlMs;
     return new PendingOp(this.log.nextNumber(), map.name, key, tag, ms, counter, replica, expires, value, trusted);
+  }
+
+  /** Takes back the addition of an element, if it is pending and was never sent. */
+  #withdraw(map: ReplicaMap, key: string, stamp: Timestamp): boolean {
+    for (let op = map.newestPending(key); op !== null; op = op.older) {
+      if (op.tag !== Tag.OR_ADD || op.everSent || op.state !== 'queued' || compareTimestamps(op, stamp) !== 0) continue;
+      this.log.remove(op);
+      map.withdraw(op);
+      op.markStored();
+      op.markAcked();
+      this.#ports.writer()?.removeOp(op);
+      this.#settled();
+      return true;
+    }
+    return false;
   }
 
   #enqueue(map: ReplicaMap, op: PendingOp, replaced: PendingOp | null): void {

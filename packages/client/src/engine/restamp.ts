@@ -34,7 +34,19 @@ export function restamp(
     lastMs = ms;
     lastCounter = counter;
   }
-  if (lastMs >= 0) clock.hlc.receive(lastMs, lastCounter);
+  if (lastMs >= 0) clock.observe(lastMs, lastCounter);
+}
+
+/** Gives an operation, whose timestamp a server has refused, the next one of the clock. */
+export function stampAnew(op: PendingOp, replica: Replica, clock: ReplicaClock): void {
+  const base = replica.map(op.map).baseStamp(op.key);
+  if (base !== null) clock.observe(base.ms, base.counter);
+  clock.advance(true);
+  const { ms, counter } = clock.hlc;
+  if (op.expires !== 0) op.expires += ms - op.ms;
+  op.ms = ms;
+  op.counter = counter;
+  if (op.tag !== Tag.COUNTER_ADD) op.replica = clock.hlc.replica;
 }
 
 const TOLERANCE_MS = 500;

@@ -1,13 +1,4 @@
-import {
-  compareTimestamps,
-  decodeOrState,
-  encodeStamps,
-  encodeValue,
-  Kind,
-  type OrElement,
-  Tag,
-  TopGunError,
-} from '@topgunbuild/core';
+import { decodeOrState, encodeValue, Kind, type OrElement, Tag, TopGunError } from '@topgunbuild/core';
 import type { Stream } from '../engine/Stream.js';
 import type { SyncEngine } from '../engine/SyncEngine.js';
 import type { Write } from '../engine/Write.js';
@@ -54,9 +45,8 @@ export class ORMapHandle<V = unknown> {
     const wanted = encodeValue(value);
     const stamps = this.#elements(key)
       .filter((element) => sameBytes(element.value, wanted))
-      .map((element) => element.stamp)
-      .sort(compareTimestamps);
-    return this.#engine.write(this.#map, key, Tag.OR_REMOVE, encodeStamps(stamps));
+      .map((element) => element.stamp);
+    return this.#engine.removeElements(this.#map, key, stamps);
   }
 
   /** The values under `key`, oldest first; none: an empty array. Equal values that were added apart stand once. */

@@ -41,6 +41,8 @@ export interface ReplicaMapOwner {
   now(): number;
   onDeadline(map: ReplicaMap, key: string, deadline: number): void;
   onBaseChanged(map: ReplicaMap, key: string): void;
+  /** A listener of the application threw. */
+  onThrow(error: unknown): void;
 }
 
 /**
@@ -404,6 +406,12 @@ export class ReplicaMap {
   }
 
   #notify(changes: readonly RowChange[]): void {
-    for (const listener of [...this.#listeners]) listener(changes);
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(changes);
+      } catch (error) {
+        this.#owner.onThrow(error);
+      }
+    }
   }
 }
