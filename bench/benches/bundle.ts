@@ -1,0 +1,19 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Bench } from '../harness/Bench.js';
+
+const SCRIPT = fileURLToPath(new URL('../../scripts/size.mjs', import.meta.url));
+
+export const bundle: Bench = {
+  name: 'bundle',
+  about: 'Everything that `@topgunbuild/client` exports, bundled for browsers, minified and gzipped.',
+  async run() {
+    // The script also fails when the budget is exceeded; here that is a result like any other.
+    const { stdout } = spawnSync(process.execPath, [SCRIPT], { encoding: 'utf8' });
+    const [, size = 'NaN', budget = 'NaN'] = /([\d.]+) kB gzipped of ([\d.]+) kB/.exec(stdout) ?? [];
+    const ratio = Number(size) / Number(budget);
+    return [
+      { what: 'client bundle', measured: `${size} kB`, beside: `budget: ${budget} kB`, ratio, goal: { atMost: 1 } },
+    ];
+  },
+};
