@@ -14,15 +14,17 @@ interface Layer {
 }
 
 const CORE = '@topgunbuild/core';
+const STORE = '@topgunbuild/store';
 const CLIENT = '@topgunbuild/client';
 const SERVER = '@topgunbuild/server';
 
-/** core <- client <- adapters, core <- server <- cli. By folder under packages/. */
+/** core <- client <- adapters, core <- server <- cli; core <- store <- adapters, server. By folder under packages/. */
 const LAYERS: Readonly<Record<string, Layer>> = {
   core: { knows: [], isomorphic: true, engine: true },
+  store: { knows: [CORE], isomorphic: false, engine: true },
   client: { knows: [CORE], isomorphic: true, engine: true },
-  adapters: { knows: [CORE, CLIENT], isomorphic: false, engine: true },
-  server: { knows: [CORE], isomorphic: false, engine: true },
+  adapters: { knows: [CORE, STORE, CLIENT], isomorphic: false, engine: true },
+  server: { knows: [CORE, STORE], isomorphic: false, engine: true },
   cli: { knows: [CORE, CLIENT, SERVER, '@topgunbuild/adapters'], isomorphic: false, engine: false },
 };
 
