@@ -2,14 +2,12 @@ import { shardOfKey, Tag } from '@topgunbuild/core';
 import type { ShardMap } from '../shard/ShardMap.js';
 import type { ShardStore } from '../shard/ShardStore.js';
 import { slotMatches } from './ChangedRow.js';
+import type { LiveTuning } from './LiveTuning.js';
 import type { RowFilter } from './RowFilter.js';
 import { RecordRows } from './recordsFrame.js';
 import { ChangeWalk, PinnedWalk, type ShardWalk } from './ShardWalk.js';
 
 const NONE = -1;
-const CHUNK_BYTES = 64 * 1024;
-/** Rows looked at for one chunk, wanted or not: a filter that rejects nearly all must not hold up the event loop. */
-const CHUNK_ROWS = 4096;
 
 export interface Chunk {
   readonly rows: RecordRows;
@@ -26,6 +24,7 @@ export interface CatchUpSource {
   readonly stores: readonly ShardStore[];
   /** Shards that can hold rows of the query, ascending. */
   readonly shards: readonly number[];
+  readonly tuning: LiveTuning;
 }
 
 /**
@@ -95,6 +94,7 @@ export class CatchUp {
   next(now: number): Chunk {
     const rows = new RecordRows();
     const cursors: number[] = [];
+    const { chunkBytes, chunkRows } = this.#source.tuning;
     this.#addLost(rows, now);
     let walked = 0;
     for (;;) {
@@ -106,7 +106,7 @@ export class CatchUp {
         walked++;
         this.#addRow(rows, walk.map, slot, now);
       }
-      const isFull = rows.bytes >= CHUNK_BYTES || walked >= CHUNK_ROWS;
+      const isFull = rows.bytes >= chunkBytes || walked >= chunkRows;
       const { isDone } = walk;
       if (!isDone && !isFull) continue;
       const { shard } = walk.map;

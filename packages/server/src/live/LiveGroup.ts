@@ -7,10 +7,6 @@ import type { PlainStream } from './PlainStream.js';
 import type { RowFilter } from './RowFilter.js';
 import { RecordRows, SharedFrame } from './recordsFrame.js';
 
-const FRAME_BYTES = 256 * 1024;
-/** Changes outside the filter after which the subscribers' cursors are moved all the same. */
-const QUIET_ROWS = 2048;
-
 /** What one shard contributed to a flush. */
 export interface ShardChanges {
   readonly map: ShardMap;
@@ -96,6 +92,7 @@ export class LiveGroup {
   }
 
   #frames(changes: readonly ShardChanges[], delivered: Float64Array, lost: string[]): SharedFrame[] {
+    const { frameBytes, quietRows } = this.source.tuning;
     const frames: SharedFrame[] = [];
     let rows = new RecordRows();
     let cursors: number[] = [];
@@ -104,7 +101,7 @@ export class LiveGroup {
       const before = rows.batch.count;
       for (const row of changed) {
         this.#addRow(rows, map, row, lost);
-        if (rows.bytes < FRAME_BYTES) continue;
+        if (rows.bytes < frameBytes) continue;
         frames.push(new SharedFrame(rows, cursors));
         rows = new RecordRows();
         cursors = [];
@@ -114,7 +111,7 @@ export class LiveGroup {
       else this.#quietShards.delete(map.shard);
       this.#quietRows += changed.length;
     }
-    if (rows.batch.count > 0 || frames.length > 0 || this.#quietRows >= QUIET_ROWS) {
+    if (rows.batch.count > 0 || frames.length > 0 || this.#quietRows >= quietRows) {
       this.#addQuietCursors(cursors, delivered);
       if (cursors.length > 0) frames.push(new SharedFrame(rows, cursors));
     }
@@ -122,7 +119,7 @@ export class LiveGroup {
   }
 
   #addQuietCursors(cursors: number[], delivered: Float64Array): void {
-    if (this.#quietRows < QUIET_ROWS) return;
+    if (this.#quietRows < this.source.tuning.quietRows) return;
     for (let i = 0; i < cursors.length; i += 2) this.#quietShards.delete(cursors[i] as number);
     for (const shard of this.#quietShards) cursors.push(shard, delivered[shard] as number);
     this.#quietShards.clear();

@@ -2,8 +2,10 @@ import { type Runtime, shardOfKey } from '@topgunbuild/core';
 import type { Stream, StreamSink, SubscribeSpec } from '../shard/DataPlane.js';
 import type { ShardMap } from '../shard/ShardMap.js';
 import type { MapObserver, ShardStore } from '../shard/ShardStore.js';
+import type { CatchUpSource } from './CatchUp.js';
 import { LiveGroup } from './LiveGroup.js';
 import { LiveMap } from './LiveMap.js';
+import type { LiveTuning } from './LiveTuning.js';
 import { PlainStream, type PlainStreamPort } from './PlainStream.js';
 import { type RowFilter, rowFilter } from './RowFilter.js';
 import { Window } from './Window.js';
@@ -12,6 +14,7 @@ import { WindowStream } from './WindowStream.js';
 /** Live queries over the shards of this node. */
 export class LiveHub implements MapObserver {
   readonly #runtime: Runtime;
+  readonly #tuning: LiveTuning;
   readonly #maps = new Map<string, LiveMap>();
   readonly #streams = new Set<Stream>();
   #stores: readonly ShardStore[] = [];
@@ -19,8 +22,9 @@ export class LiveHub implements MapObserver {
   #dirty: LiveMap[] = [];
   #windows = 0;
 
-  constructor(runtime: Runtime) {
+  constructor(runtime: Runtime, tuning: LiveTuning) {
     this.#runtime = runtime;
+    this.#tuning = tuning;
   }
 
   /** Must come before the first subscription. */
@@ -58,8 +62,7 @@ export class LiveHub implements MapObserver {
   #subscribePlain(spec: SubscribeSpec, filter: RowFilter, live: LiveMap, sink: StreamSink): Stream {
     let group = live.groups.get(filter.id);
     if (group === undefined) {
-      const source = { map: spec.map, stores: this.#stores, shards: this.#shardsOf(filter) };
-      group = new LiveGroup(filter, source);
+      group = new LiveGroup(filter, this.#sourceOf(spec.map, filter));
       live.addGroup(group);
     }
     const owner = group;
@@ -83,7 +86,7 @@ export class LiveHub implements MapObserver {
   #subscribeWindow(spec: SubscribeSpec, filter: RowFilter, live: LiveMap, sink: StreamSink): Stream {
     let window = live.windows.get(filter.id);
     if (window === undefined) {
-      window = new Window(spec.map, filter, this.#stores, this.#shardsOf(filter), this.#runtime, () => live.flush());
+      window = new Window(filter, this.#sourceOf(spec.map, filter), this.#runtime, () => live.flush());
       live.windows.set(filter.id, window);
       this.#windows++;
     }
@@ -118,6 +121,10 @@ export class LiveHub implements MapObserver {
       else cursors[shard] = seq;
     }
     return { cursors, resets };
+  }
+
+  #sourceOf(map: string, filter: RowFilter): CatchUpSource {
+    return { map, stores: this.#stores, shards: this.#shardsOf(filter), tuning: this.#tuning };
   }
 
   #shardsOf(filter: RowFilter): number[] {

@@ -4,12 +4,6 @@ import { CatchUp } from './CatchUp.js';
 import type { LiveGroup } from './LiveGroup.js';
 import { recordsFrame } from './recordsFrame.js';
 
-/** Work after which a catch-up lets others have their turn. */
-const TURN_BYTES = 1024 * 1024;
-const TURN_ROWS = 16 * 1024;
-/** Rows that a restricted stream may lose while it catches up; beyond that it is cheaper to start again. */
-const MAX_LOST = 10_000;
-
 export interface PlainStreamPort {
   readonly runtime: Runtime;
   readonly logId: string;
@@ -80,8 +74,8 @@ export class PlainStream implements Stream {
     if (this.#state.name !== 'behind') return;
     const { catchUp } = this.#state;
     catchUp.lose(key);
-    if (catchUp.lostCount <= MAX_LOST) return;
-    const { shards } = this.#group.source;
+    const { shards, tuning } = this.#group.source;
+    if (catchUp.lostCount <= tuning.maxLostRows) return;
     for (const shard of shards) catchUp.restart(shard);
     catchUp.forgetLost();
     this.#sendReset(shards);
@@ -111,6 +105,7 @@ export class PlainStream implements Stream {
   #pump(): void {
     this.#port.flush();
     const { runtime } = this.#port;
+    const { turnBytes, turnRows } = this.#group.source.tuning;
     let bytes = 0;
     let walked = 0;
     while (this.#state.name === 'behind' && this.#sink.hasRoom) {
@@ -128,7 +123,7 @@ export class PlainStream implements Stream {
       }
       bytes += rows.bytes;
       walked += chunk.walked;
-      if ((bytes >= TURN_BYTES || walked >= TURN_ROWS) && this.#state.name === 'behind') {
+      if ((bytes >= turnBytes || walked >= turnRows) && this.#state.name === 'behind') {
         const timer = runtime.setTimer(0, this.#continue);
         this.#state = { name: 'behind', catchUp, timer };
         return;

@@ -1,6 +1,7 @@
-import type { ChangeIterator, Runtime, Timer } from '@topgunbuild/core';
+import type { ChangeIterator, RecordTable, Runtime, Timer } from '@topgunbuild/core';
 import { ABSENT, rowValue } from '../shard/rowValue.js';
 import type { ShardStore } from '../shard/ShardStore.js';
+import type { CatchUpSource } from './CatchUp.js';
 import type { ShardChanges } from './LiveGroup.js';
 import type { RowFilter } from './RowFilter.js';
 import type { RecordRows } from './recordsFrame.js';
@@ -8,9 +9,6 @@ import { SortedRows, type WindowRow } from './SortedRows.js';
 import type { WindowStream } from './WindowStream.js';
 
 const NONE = -1;
-/** Rows looked at in one go; beyond that others get their turn. */
-const STEP_ROWS = 5_000;
-const MIN_SLACK = 16;
 const MAX_SLACK = 1_000;
 const MAX_TIMER_MS = 2 ** 30;
 
@@ -38,10 +36,8 @@ export interface WindowDiff {
  * that went away, the window is built anew from the tables.
  */
 export class Window {
-  readonly #map: string;
   readonly #filter: RowFilter;
-  readonly #stores: readonly ShardStore[];
-  readonly #shards: readonly number[];
+  readonly #source: CatchUpSource;
   readonly #runtime: Runtime;
   readonly #flush: () => void;
   readonly #streams = new Set<WindowStream>();
@@ -55,29 +51,20 @@ export class Window {
   #expiryTimer: Timer | null = null;
   #isClosed = false;
 
-  constructor(
-    map: string,
-    filter: RowFilter,
-    stores: readonly ShardStore[],
-    shards: readonly number[],
-    runtime: Runtime,
-    flush: () => void,
-  ) {
-    this.#map = map;
+  constructor(filter: RowFilter, source: CatchUpSource, runtime: Runtime, flush: () => void) {
     this.#filter = filter;
-    this.#stores = stores;
-    this.#shards = shards;
+    this.#source = source;
     this.#runtime = runtime;
     this.#flush = flush;
     const { limit = 0, offset = 0 } = filter.compiled.query;
     this.#visible = limit + offset;
-    const slack = Math.max(MIN_SLACK, Math.min(MAX_SLACK, this.#visible >> 2));
+    const slack = Math.max(source.tuning.minWindowSlack, Math.min(MAX_SLACK, this.#visible >> 2));
     this.#rows = new SortedRows(filter.compiled, this.#visible + slack);
     this.#rebuild();
   }
 
   get map(): string {
-    return this.#map;
+    return this.#source.map;
   }
 
   get size(): number {
@@ -96,7 +83,7 @@ export class Window {
 
   /** Adds the record of `row`, as it is now, to what is being sent. */
   addTo(rows: RecordRows, row: WindowRow): void {
-    const table = this.#stores[row.shard]?.find(this.#map)?.table;
+    const table = this.#table(row.shard);
     const slot = table?.find(row.key) ?? NONE;
     if (table !== undefined && slot !== NONE) rows.add(table, slot);
   }
@@ -124,7 +111,7 @@ export class Window {
   update(changes: readonly ShardChanges[]): void {
     const touched = new Set<string>();
     for (const { map, rows } of changes) {
-      if (!this.#shards.includes(map.shard)) continue;
+      if (!this.#source.shards.includes(map.shard)) continue;
       for (const row of rows) {
         if (!row.isChanged) continue;
         touched.add(row.key);
@@ -227,11 +214,12 @@ export class Window {
   #step(): boolean {
     const scan = this.#scan;
     if (scan === null) return true;
+    const { map: name, stores, shards, tuning } = this.#source;
     const now = this.#runtime.now();
-    let budget = STEP_ROWS;
-    while (scan.position < this.#shards.length) {
-      const store = this.#stores[this.#shards[scan.position] as number] as ShardStore;
-      const map = store.find(this.#map);
+    let budget = tuning.windowStepRows;
+    while (scan.position < shards.length) {
+      const store = stores[shards[scan.position] as number] as ShardStore;
+      const map = store.find(name);
       if (map !== null && scan.iterator === null) {
         scan.iterator = map.table.changesSince(0);
         scan.untilSeq = store.appliedSeq;
@@ -251,7 +239,7 @@ export class Window {
 
   #consider(shard: number, slot: number, now: number): void {
     const { compiled } = this.#filter;
-    const table = this.#stores[shard]?.find(this.#map)?.table;
+    const table = this.#table(shard);
     if (table === undefined) return;
     const value = rowValue(table, slot, now);
     const key = table.key(slot);
@@ -262,9 +250,13 @@ export class Window {
 
   #endScan(): void {
     if (this.#scan === null || this.#scan.iterator === null) return;
-    const shard = this.#shards[this.#scan.position] as number;
-    this.#stores[shard]?.find(this.#map)?.table.closeIterator(this.#scan.iterator);
+    const shard = this.#source.shards[this.#scan.position] as number;
+    this.#table(shard)?.closeIterator(this.#scan.iterator);
     this.#scan.iterator = null;
+  }
+
+  #table(shard: number): RecordTable | undefined {
+    return this.#source.stores[shard]?.find(this.#source.map)?.table;
   }
 
   /** Rows beyond the window need no watching: those that have run out are not there when it is built anew. */

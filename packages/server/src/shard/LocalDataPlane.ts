@@ -11,6 +11,7 @@ import {
 import type { Backbone } from '../backbone/Backbone.js';
 import { type Logger, SILENT } from '../Logger.js';
 import { LiveHub } from '../live/LiveHub.js';
+import { DEFAULT_LIVE_TUNING, type LiveTuning } from '../live/LiveTuning.js';
 import type {
   DataPlane,
   DataPlaneStats,
@@ -36,7 +37,7 @@ export interface LocalDataPlaneOptions {
   readonly limits: Limits;
   readonly shardCount: number;
   readonly logger?: Logger;
-  readonly options?: Partial<ShardTuning>;
+  readonly options?: Partial<ShardTuning & LiveTuning>;
 }
 
 /** Shards restored at a time: enough to keep the disk busy, few enough not to hold all logs in memory. */
@@ -64,7 +65,7 @@ export class LocalDataPlane implements DataPlane, ShardOwner {
     this.#runtime = runtime;
     this.#logger = logger;
     this.#tuning = { ...DEFAULT_TUNING, ...options };
-    this.#hub = new LiveHub(runtime);
+    this.#hub = new LiveHub(runtime, { ...DEFAULT_LIVE_TUNING, ...options });
     this.#snapshots = new SnapshotKeeper(backbone.log, runtime, logger, shardCount, this.#tuning.snapshotStepRows);
     const env: ShardEnvironment = {
       log: backbone.log,

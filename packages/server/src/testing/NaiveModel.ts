@@ -3,7 +3,11 @@ import { DEFAULT_MAP, type Op } from './ops.js';
 
 type Cell =
   | { readonly kind: typeof Kind.LWW; at: Timestamp; value: unknown; isSet: boolean; expires: number }
-  | { readonly kind: typeof Kind.OR; readonly added: Map<string, { at: Timestamp; value: unknown }>; readonly removed: Set<string> }
+  | {
+      readonly kind: typeof Kind.OR;
+      readonly added: Map<string, { at: Timestamp; value: unknown }>;
+      readonly removed: Set<string>;
+    }
   | { readonly kind: typeof Kind.COUNTER; readonly slots: Map<string, { added: number; removed: number }> };
 
 export interface ModelRow {
@@ -38,7 +42,9 @@ export class NaiveModel {
   result(map: string, query: Query, restriction: Where | null, now: number): Map<string, unknown> {
     const asked = compileQuery({ ...query, limit: undefined, offset: undefined });
     const allowed = compileQuery({ where: restriction ?? {} });
-    const rows = this.rows(map, now).filter(({ key, value }) => asked.matches(key, value) && allowed.matches(key, value));
+    const rows = this.rows(map, now).filter(
+      ({ key, value }) => asked.matches(key, value) && allowed.matches(key, value),
+    );
     rows.sort((a, b) => asked.compare(a.key, a.value, b.key, b.value));
     const end = query.limit === undefined ? rows.length : (query.offset ?? 0) + query.limit;
     return new Map(rows.slice(0, end).map(({ key, value }) => [key, value]));

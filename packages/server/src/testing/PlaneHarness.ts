@@ -1,4 +1,5 @@
 import { DEFAULT_LIMITS, type Limits, type Query, type RejectedOp, type Where } from '@topgunbuild/core';
+import type { LiveTuning } from '../live/LiveTuning.js';
 import type { Stream } from '../shard/DataPlane.js';
 import { LocalDataPlane } from '../shard/LocalDataPlane.js';
 import type { ShardTuning } from '../shard/ShardTuning.js';
@@ -9,7 +10,7 @@ import { TestRuntime } from './TestRuntime.js';
 
 export interface PlaneHarnessOptions {
   readonly shardCount?: number;
-  readonly tuning?: Partial<ShardTuning>;
+  readonly tuning?: Partial<ShardTuning & LiveTuning>;
   readonly limits?: Partial<Limits>;
   readonly backbone?: FaultyBackbone;
   readonly runtime?: TestRuntime;
