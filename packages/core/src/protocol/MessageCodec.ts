@@ -4,8 +4,8 @@ import type { ClientMessage, ServerMessage } from './messages.js';
 /** How one message becomes the fields behind its type number, and back. */
 export interface MessageCodec<M> {
   fields(message: M): readonly unknown[];
-  /** @throws TopGunError BAD_FRAME or TOO_LARGE */
-  read(fields: FieldReader): M;
+  /** `maxOps`: as many rows may a batch of operations have. @throws TopGunError BAD_FRAME or TOO_LARGE */
+  read(fields: FieldReader, maxOps: number): M;
 }
 
 type Message = ClientMessage | ServerMessage;

@@ -1,6 +1,6 @@
 import { TopGunError } from '../errors.js';
-import { PARTITION_COUNT } from '../partition/partition.js';
 import type { PartitionMap } from '../partition/PartitionMap.js';
+import { PARTITION_COUNT } from '../partition/partition.js';
 import type { FieldReader } from './FieldReader.js';
 import type { MessageCodecs } from './MessageCodec.js';
 

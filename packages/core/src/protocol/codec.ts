@@ -1,16 +1,18 @@
 import { EntryBatch } from '../crdt/EntryBatch.js';
 import { TopGunError } from '../errors.js';
-import { decodeValue } from '../value/decodeValue.js';
+import { DEFAULT_LIMITS } from '../limits.js';
 import { writeValue } from '../value/encodeValue.js';
+import { ByteReader } from '../wire/ByteReader.js';
 import { ByteWriter } from '../wire/ByteWriter.js';
 import { clusterCodecs } from './cluster.js';
 import { writeEntries } from './entryCodec.js';
-import { FieldReader } from './FieldReader.js';
+import { FieldReader, readArrayHeader } from './FieldReader.js';
 import type { MessageCodec } from './MessageCodec.js';
 import type { ClientMessage, ServerMessage } from './messages.js';
 import { queryCodecs } from './query.js';
 import { sessionCodecs } from './session.js';
 import { syncCodecs } from './sync.js';
+import { Token } from './tokens.js';
 import { topicCodecs } from './topic.js';
 import { WIRE_TYPES } from './wireTypes.js';
 
@@ -25,15 +27,12 @@ const NAMES: ReadonlyMap<number, Message['type']> = new Map(
 /** Types from this number on are sent by servers, those below by clients. */
 const FIRST_SERVER_TYPE = 64;
 
-const BIN_32 = 0xc6;
-const FIX_ARRAY = 0x90;
-
 /** The frame that carries `message`. @throws TopGunError INVALID_VALUE when it holds what cannot be encoded. */
 export function encodeMessage(message: Message): Uint8Array {
   const codec = CODECS[message.type] as MessageCodec<Message>;
   const fields = codec.fields(message);
   const writer = new ByteWriter(estimate(fields));
-  writer.writeU8(FIX_ARRAY | (fields.length + 1));
+  writer.writeU8(Token.FIX_ARRAY | (fields.length + 1));
   writeValue(writer, WIRE_TYPES[message.type]);
   for (const field of fields) {
     if (field instanceof EntryBatch) writeBatch(writer, field);
@@ -44,7 +43,7 @@ export function encodeMessage(message: Message): Uint8Array {
 
 /** Entries are written in place, as the MessagePack `bin` that they are; its length is known only afterwards. */
 function writeBatch(writer: ByteWriter, batch: EntryBatch): void {
-  writer.writeU8(BIN_32);
+  writer.writeU8(Token.BIN_32);
   writer.reserve(4);
   writer.length += 4;
   const start = writer.length;
@@ -63,38 +62,32 @@ function estimate(fields: readonly unknown[]): number {
 }
 
 /**
- * The message in a frame from a client. Entries stay views of `frame`.
- * @throws TopGunError BAD_FRAME, TOO_LARGE or INVALID_QUERY, and nothing else, whatever the bytes.
+ * The message in a frame from a client. Entries and payloads stay views of `frame`.
+ * @throws TopGunError BAD_FRAME, or TOO_LARGE for an object beyond its limit or more than `maxOps` operations in a
+ * batch; and nothing else, whatever the bytes. Memory and time grow with what such a message may hold, not with what the
+ * frame claims.
  */
-export function decodeClientMessage(frame: Uint8Array): ClientMessage {
-  return decodeMessage(frame, false) as ClientMessage;
+export function decodeClientMessage(frame: Uint8Array, maxOps: number = DEFAULT_LIMITS.maxBatchOps): ClientMessage {
+  return decodeMessage(frame, false, maxOps) as ClientMessage;
 }
 
 /** The message in a frame from a server; as `decodeClientMessage`. */
 export function decodeServerMessage(frame: Uint8Array): ServerMessage {
-  return decodeMessage(frame, true) as ServerMessage;
+  return decodeMessage(frame, true, Number.MAX_SAFE_INTEGER) as ServerMessage;
 }
 
-function decodeMessage(frame: Uint8Array, fromServer: boolean): Message {
-  const fields = decodeFields(frame);
-  const number = fields[0];
-  const name = typeof number === 'number' ? NAMES.get(number) : undefined;
+function decodeMessage(frame: Uint8Array, fromServer: boolean, maxOps: number): Message {
+  const reader = new ByteReader(frame);
+  const count = readArrayHeader(reader, frame[0] ?? 0);
+  if (count < 0) throw new TopGunError('BAD_FRAME', 'The frame is not a MessagePack array.');
+  const fields = new FieldReader('message', reader, count);
+  const name = NAMES.get(fields.uint('type'));
   if (name === undefined || WIRE_TYPES[name] >= FIRST_SERVER_TYPE !== fromServer) {
     throw new TopGunError('BAD_FRAME', 'The frame has a message type that is unknown, or not for this side to send.');
   }
-  const reader = new FieldReader(name, fields);
-  const message = (CODECS[name] as MessageCodec<Message>).read(reader);
-  reader.end();
+  const own = new FieldReader(name, reader, count - 1);
+  const message = (CODECS[name] as MessageCodec<Message>).read(own, maxOps);
+  own.end();
+  reader.expectEnd();
   return message;
-}
-
-function decodeFields(frame: Uint8Array): readonly unknown[] {
-  let value: unknown;
-  try {
-    value = decodeValue(frame, 0, frame.length, { copyBytes: false });
-  } catch (error) {
-    throw new TopGunError('BAD_FRAME', 'The frame is not a MessagePack value.', { cause: error });
-  }
-  if (!Array.isArray(value)) throw new TopGunError('BAD_FRAME', 'The frame is not a MessagePack array.');
-  return value;
 }

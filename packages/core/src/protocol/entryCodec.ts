@@ -28,6 +28,9 @@ import { readKeys, writeKeys } from './keyColumn.js';
 const Flag = { EXPIRES: 1, SEQS: 2, ONE_TAG: 4 } as const;
 const ALL_FLAGS = 7;
 
+/** Far enough for any age, and the difference to any timestamp can be written. */
+const MAX_DEADLINE = 2 ** 52;
+
 /** A row takes at least this many bytes: what a claimed count is checked against before anything is allocated. */
 const MIN_ROW_BYTES = 4;
 
@@ -40,6 +43,8 @@ export function encodeEntries(batch: EntryBatch): Uint8Array {
 export function writeEntries(writer: ByteWriter, batch: EntryBatch): void {
   const { count, ms, counters, expires, keys, starts, ends, sources, tags } = batch;
   const withSeqs = batch.seqs.length > 0;
+  if (withSeqs && batch.seqs.length !== count)
+    throw new TopGunError('INTERNAL', 'Either all rows have a sequence or none.');
   let withExpires = false;
   let oneTag = true;
   for (let i = 0; i < count; i++) {
@@ -122,10 +127,7 @@ export function decodeEntries(
   readDictionary(reader, count, batch.replicas);
   readTags(reader, count, (flags & Flag.ONE_TAG) !== 0, batch.tags);
   readTimestamps(reader, count, batch);
-  for (let i = 0; i < count; i++) {
-    const life = (flags & Flag.EXPIRES) === 0 ? 0 : reader.readVaruint();
-    batch.expires.push(life === 0 ? 0 : (batch.ms[i] as number) + life - 1);
-  }
+  readDeadlines(reader, count, (flags & Flag.EXPIRES) !== 0, batch);
   if ((flags & Flag.SEQS) !== 0) readDifferences(reader, count, Number.MAX_SAFE_INTEGER, batch.seqs);
   readKeys(reader, count, batch.keys);
   readValues(reader, bytes, count, batch);
@@ -153,6 +155,15 @@ function readTimestamps(reader: ByteReader, count: number, batch: EntryBatch): v
     if (!(value >= 0 && value <= MAX_MS)) throw invalid('timestamp out of range');
   }
   readDifferences(reader, count, MAX_COUNTER, batch.counters);
+}
+
+function readDeadlines(reader: ByteReader, count: number, some: boolean, batch: EntryBatch): void {
+  for (let i = 0; i < count; i++) {
+    const life = some ? reader.readVaruint() : 0;
+    const deadline = life === 0 ? 0 : (batch.ms[i] as number) + life - 1;
+    if (deadline > MAX_DEADLINE) throw invalid('deadline out of range');
+    batch.expires.push(deadline);
+  }
 }
 
 function readDifferences(reader: ByteReader, count: number, max: number, column: number[]): void {

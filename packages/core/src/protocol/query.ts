@@ -1,4 +1,3 @@
-import { decodeEntries } from './entryCodec.js';
 import type { MessageCodecs } from './MessageCodec.js';
 
 /*
@@ -19,10 +18,10 @@ export const queryCodecs: MessageCodecs<'QUERY_SUB' | 'QUERY_UNSUB' | 'QUERY_REC
     read: (f) => ({
       type: 'QUERY_SUB',
       queryId: f.uint('queryId'),
-      map: f.text('map', MAX_NAME),
+      map: f.text('map'),
       query: f.object('query'),
       logId: f.nullable(() => f.text('logId')),
-      cursors: f.uints('cursors', MAX_CURSORS),
+      cursors: f.cursors('cursors'),
     }),
   },
   QUERY_UNSUB: {
@@ -34,10 +33,10 @@ export const queryCodecs: MessageCodecs<'QUERY_SUB' | 'QUERY_UNSUB' | 'QUERY_REC
     read: (f) => ({
       type: 'QUERY_RECORDS',
       queryId: f.uint('queryId'),
-      cursors: f.uints('cursors', MAX_CURSORS),
+      cursors: f.cursors('cursors'),
       initial: f.boolean('initial'),
       last: f.boolean('last'),
-      records: decodeEntries(f.bytes('records')),
+      records: f.entries('records'),
     }),
   },
   QUERY_RESET: {
@@ -46,10 +45,7 @@ export const queryCodecs: MessageCodecs<'QUERY_SUB' | 'QUERY_UNSUB' | 'QUERY_REC
       type: 'QUERY_RESET',
       queryId: f.uint('queryId'),
       logId: f.text('logId'),
-      shards: f.uints('shards', MAX_CURSORS),
+      shards: f.shards('shards'),
     }),
   },
 };
-
-const MAX_NAME = 256;
-const MAX_CURSORS = 2 * 271;

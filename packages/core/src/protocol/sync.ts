@@ -1,5 +1,6 @@
-import { decodeEntries } from './entryCodec.js';
+import { PARTITION_COUNT } from '../partition/partition.js';
 import type { MessageCodecs } from './MessageCodec.js';
+import { plainText } from './plainText.js';
 
 /*
  * A client sends its operations in batches and keeps each until OP_ACK says that it is durable, or that it was refused.
@@ -10,32 +11,32 @@ import type { MessageCodecs } from './MessageCodec.js';
 export const syncCodecs: MessageCodecs<'OP_BATCH' | 'OP_ACK'> = {
   OP_BATCH: {
     fields: (m) => [m.batchId, m.routed, m.mapVersion, m.ops],
-    read: (f) => ({
+    read: (f, maxOps) => ({
       type: 'OP_BATCH',
       batchId: f.uint('batchId'),
       routed: f.boolean('routed'),
       mapVersion: f.uint('mapVersion'),
-      ops: decodeEntries(f.bytes('ops')),
+      ops: f.entries('ops', maxOps),
     }),
   },
   OP_ACK: {
     fields: (m) => [
       m.batchId,
       m.ranges,
-      m.rejected.map((op) => [op.index, op.code, op.message]),
+      m.rejected.map((op) => [op.index, op.code, plainText(op.message)]),
       m.notOwner.map((shard) => [shard.shard, shard.owner, shard.endpoint, shard.epoch]),
     ],
     read: (f) => ({
       type: 'OP_ACK',
       batchId: f.uint('batchId'),
-      ranges: f.uints('ranges', MAX_ITEMS),
+      ranges: f.pairs('ranges', MAX_ITEMS),
       rejected: f.list('rejected', MAX_ITEMS, (op) => ({
         index: op.uint('index'),
         code: op.code('code'),
         message: op.text('message'),
       })),
-      notOwner: f.list('notOwner', MAX_SHARDS, (shard) => ({
-        shard: shard.uint('shard', MAX_SHARDS),
+      notOwner: f.list('notOwner', PARTITION_COUNT, (shard) => ({
+        shard: shard.uint('shard', PARTITION_COUNT - 1),
         owner: shard.text('owner'),
         endpoint: shard.text('endpoint'),
         epoch: shard.uint('epoch'),
@@ -45,4 +46,3 @@ export const syncCodecs: MessageCodecs<'OP_BATCH' | 'OP_ACK'> = {
 };
 
 const MAX_ITEMS = 1_000_000;
-const MAX_SHARDS = 271;

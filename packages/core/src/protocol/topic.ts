@@ -8,26 +8,24 @@ import type { MessageCodecs } from './MessageCodec.js';
 export const topicCodecs: MessageCodecs<'TOPIC_SUB' | 'TOPIC_UNSUB' | 'TOPIC_PUB' | 'TOPIC_MESSAGE'> = {
   TOPIC_SUB: {
     fields: (m) => [m.topic],
-    read: (f) => ({ type: 'TOPIC_SUB', topic: f.text('topic', MAX_NAME) }),
+    read: (f) => ({ type: 'TOPIC_SUB', topic: f.text('topic') }),
   },
   TOPIC_UNSUB: {
     fields: (m) => [m.topic],
-    read: (f) => ({ type: 'TOPIC_UNSUB', topic: f.text('topic', MAX_NAME) }),
+    read: (f) => ({ type: 'TOPIC_UNSUB', topic: f.text('topic') }),
   },
   TOPIC_PUB: {
     fields: (m) => [m.topic, m.payload],
-    read: (f) => ({ type: 'TOPIC_PUB', topic: f.text('topic', MAX_NAME), payload: f.bytes('payload') }),
+    read: (f) => ({ type: 'TOPIC_PUB', topic: f.text('topic'), payload: f.bytes('payload') }),
   },
   TOPIC_MESSAGE: {
     fields: (m) => [m.topic, m.payload, m.publisherId, m.timestamp],
     read: (f) => ({
       type: 'TOPIC_MESSAGE',
-      topic: f.text('topic', MAX_NAME),
+      topic: f.text('topic'),
       payload: f.bytes('payload'),
       publisherId: f.text('publisherId'),
       timestamp: f.number('timestamp'),
     }),
   },
 };
-
-const MAX_NAME = 256;
