@@ -100,7 +100,9 @@ const optionsSchema = z.strictObject({
   permissions: z.custom<ServerOptions['permissions']>().optional(),
   limits: limitsSchema.partial().optional(),
   origins: z.array(z.string().min(1)).optional(),
-  logger: z.custom<Logger>(hasMethods('info', 'warn', 'error', 'debug'), 'must have debug, info, warn and error').optional(),
+  logger: z
+    .custom<Logger>(hasMethods('info', 'warn', 'error', 'debug'), 'must have debug, info, warn and error')
+    .optional(),
   metrics: z.boolean().default(true),
   tombstoneRetentionMs: positive.optional(),
   authenticator: z.custom<Authenticator>(hasMethods('authenticate'), 'must have authenticate').optional(),

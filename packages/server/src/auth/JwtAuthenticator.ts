@@ -71,7 +71,8 @@ export class JwtAuthenticator implements Authenticator {
     const options = { ...this.#options, currentDate: new Date(this.#runtime.now()) };
     try {
       const { key } = this.#keys;
-      const verified = typeof key === 'function' ? await jwtVerify(token, key, options) : await jwtVerify(token, key, options);
+      const verified =
+        typeof key === 'function' ? await jwtVerify(token, key, options) : await jwtVerify(token, key, options);
       return verified.payload;
     } catch (cause) {
       throw refusal(cause);
@@ -93,7 +94,8 @@ export class JwtAuthenticator implements Authenticator {
 function rolesOf(claims: JWTPayload): readonly string[] {
   const roles = Object.hasOwn(claims, 'roles') ? claims.roles : [];
   if (typeof roles === 'string') return [roles];
-  if (Array.isArray(roles) && roles.length <= MAX_ROLES && roles.every((role) => typeof role === 'string')) return roles;
+  if (Array.isArray(roles) && roles.length <= MAX_ROLES && roles.every((role) => typeof role === 'string'))
+    return roles;
   throw invalid(`The token's roles must be a list of at most ${MAX_ROLES} texts.`);
 }
 

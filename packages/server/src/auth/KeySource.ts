@@ -26,7 +26,19 @@ const MAX_AGE_MS = 600_000;
 const MAX_JWKS_BYTES = 512 * 1024;
 
 /** Never a symmetric one: the set is public, and a public key must not serve as a secret. */
-const JWKS_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
+const JWKS_ALGORITHMS = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+];
 
 /** The keys published at `url`: fetched when first needed, kept for ten minutes, bounded in time and size. */
 export function jwksKeys(url: string): KeySource {
@@ -56,7 +68,8 @@ async function fetchBounded(url: string, options: RequestInit): Promise<Response
   let size = 0;
   for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
     size += chunk.length;
-    if (size > MAX_JWKS_BYTES) throw new TopGunError('TOO_LARGE', `the key set at ${url} exceeds ${MAX_JWKS_BYTES} bytes`);
+    if (size > MAX_JWKS_BYTES)
+      throw new TopGunError('TOO_LARGE', `the key set at ${url} exceeds ${MAX_JWKS_BYTES} bytes`);
     chunks.push(chunk);
   }
   return new Response(Buffer.concat(chunks), { status: response.status, headers: response.headers });

@@ -49,10 +49,16 @@ export function publicKey(pem: string, algorithm?: string): VerificationKey {
   const fitting = algorithmsOf(key);
   const [usual] = fitting;
   if (usual === undefined) {
-    throw new TopGunError('INVALID_VALUE', 'auth.publicKey must be RSA of at least 2048 bits, P-256, P-384, P-521 or Ed25519');
+    throw new TopGunError(
+      'INVALID_VALUE',
+      'auth.publicKey must be RSA of at least 2048 bits, P-256, P-384, P-521 or Ed25519',
+    );
   }
   if (algorithm !== undefined && !fitting.includes(algorithm)) {
-    throw new TopGunError('INVALID_VALUE', `auth.algorithm ${algorithm} does not fit the public key; use ${fitting.join(', ')}`);
+    throw new TopGunError(
+      'INVALID_VALUE',
+      `auth.algorithm ${algorithm} does not fit the public key; use ${fitting.join(', ')}`,
+    );
   }
   return { key, algorithm: algorithm ?? usual };
 }

@@ -1,7 +1,7 @@
-import { createServer, type IncomingMessage, STATUS_CODES, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { type Limits, type Runtime, type Timer, TopGunError } from '@topgunbuild/core';
-import { WebSocketServer } from 'ws';
+import { type WebSocket, WebSocketServer } from 'ws';
 import type { Counters } from '../metrics/Counters.js';
 import type { Sessions } from '../session/Sessions.js';
 import { Connection } from './Connection.js';
@@ -105,10 +105,20 @@ export class Gateway {
     }
     this.#sockets.handleUpgrade(request, socket, head, (ws) => {
       socket.off('error', ignoreError);
-      const { runtime } = this.#ports;
-      const onClosed = (connection: Connection): void => void this.#connections.delete(connection);
-      this.#connections.add(new Connection(ws, socket, sessions, this.#flusher, runtime, onClosed));
+      this.#admit(ws, socket, sessions);
     });
+  }
+
+  #admit(ws: WebSocket, socket: Socket, sessions: Sessions): void {
+    const { runtime } = this.#ports;
+    const onClosed = (connection: Connection): void => void this.#connections.delete(connection);
+    try {
+      this.#connections.add(new Connection(ws, socket, sessions, this.#flusher, runtime, onClosed));
+    } catch {
+      // Nothing that goes wrong with one connection may reach the event loop, where it would end the process.
+      ws.on('error', () => undefined);
+      ws.terminate();
+    }
   }
 
   #judgeUpgrade(request: IncomingMessage, sessions: Sessions | null): HttpRefusal | null {
@@ -161,7 +171,9 @@ const NOT_READY: HttpRefusal = { status: 503, message: 'this node is starting or
 function cannotListen(port: number, host: string, cause: NodeJS.ErrnoException): TopGunError {
   switch (cause.code) {
     case 'EADDRINUSE':
-      return new TopGunError('UNAVAILABLE', `port ${port} on ${host} is in use; choose another, 0 takes any`, { cause });
+      return new TopGunError('UNAVAILABLE', `port ${port} on ${host} is in use; choose another, 0 takes any`, {
+        cause,
+      });
     case 'EACCES':
       return new TopGunError('UNAVAILABLE', `port ${port} on ${host} is not allowed to this user`, { cause });
     default:

@@ -5,8 +5,9 @@ import { MetricsText } from '../metrics/MetricsText.js';
 export interface NodeReport {
   /** Why the node must not get traffic now; null = it serves. */
   readyProblem(): string | null;
-  /** The metrics in Prometheus' text format; null = they are switched off. */
-  metrics(): string | null;
+  /** The metrics in Prometheus' text format, null before there are any. Null instead: they are switched off. */
+  readonly metrics: (() => string | null) | null;
+  /** Null before there is a cluster to tell of. */
   cluster(): unknown;
 }
 
@@ -20,6 +21,7 @@ interface Answer {
 
 const TEXT = 'text/plain; charset=utf-8';
 const JSON_TYPE = 'application/json; charset=utf-8';
+const NOT_YET: Answer = { status: 503, type: TEXT, body: 'the node is starting or has stopped\n' };
 
 /*
  * None of these asks for a token: probes and scrapers have none, and nothing here names a key, a value or a subject.
@@ -29,7 +31,7 @@ const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ['/healthz', () => ({ status: 200, type: TEXT, body: 'ok\n' })],
   ['/readyz', readiness],
   ['/metrics', metrics],
-  ['/cluster', (report) => ({ status: 200, type: JSON_TYPE, body: `${JSON.stringify(report.cluster())}\n` })],
+  ['/cluster', cluster],
 ]);
 
 /** The HTTP endpoints of a node. */
@@ -70,9 +72,14 @@ function readiness(report: NodeReport): Answer {
 }
 
 function metrics(report: NodeReport): Answer {
+  if (report.metrics === null) return { status: 404, type: TEXT, body: 'metrics are switched off\n' };
   const body = report.metrics();
-  if (body === null) return { status: 404, type: TEXT, body: 'metrics are switched off\n' };
-  return { status: 200, type: MetricsText.contentType, body };
+  return body === null ? NOT_YET : { status: 200, type: MetricsText.contentType, body };
+}
+
+function cluster(report: NodeReport): Answer {
+  const cluster = report.cluster();
+  return cluster === null ? NOT_YET : { status: 200, type: JSON_TYPE, body: `${JSON.stringify(cluster)}\n` };
 }
 
 function pathOf(target: string): string {

@@ -1,7 +1,7 @@
 import { validateWhere } from '@topgunbuild/core';
 import type { Identity } from '../auth/Authenticator.js';
 import type { Logger } from '../Logger.js';
-import { ALLOWED, type Action, DENIED, type Permissions, type Verdict } from './Permissions.js';
+import { type Action, ALLOWED, DENIED, type Permissions, type Verdict } from './Permissions.js';
 import type { PermissionFunction } from './Rule.js';
 
 /** Permissions by a function of the application. What it throws, or answers in no known form, counts as no. */

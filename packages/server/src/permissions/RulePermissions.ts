@@ -1,7 +1,7 @@
 import type { Where } from '@topgunbuild/core';
 import type { Identity } from '../auth/Authenticator.js';
 import { Glob } from './Glob.js';
-import { ALLOWED, type Action, DENIED, type Permissions, type Verdict } from './Permissions.js';
+import { type Action, ALLOWED, DENIED, type Permissions, type Verdict } from './Permissions.js';
 import type { Rule } from './Rule.js';
 import { compileWhereTemplate, type WhereTemplate } from './whereTemplate.js';
 

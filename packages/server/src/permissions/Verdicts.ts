@@ -1,6 +1,6 @@
 import { compileQuery, type Where } from '@topgunbuild/core';
 import type { Identity } from '../auth/Authenticator.js';
-import { type Action, ACTIONS, type Permissions } from './Permissions.js';
+import { ACTIONS, type Action, type Permissions } from './Permissions.js';
 
 /** A verdict made ready to judge rows. */
 export interface CompiledVerdict {

@@ -4,7 +4,7 @@ import type { Identity } from '../auth/Authenticator.js';
 import { SILENT } from '../Logger.js';
 import { createPermissions } from './createPermissions.js';
 import { Glob } from './Glob.js';
-import { type Action, ACTIONS } from './Permissions.js';
+import { ACTIONS, type Action } from './Permissions.js';
 import { RowGuard } from './RowGuard.js';
 import type { PermissionFunction, Rule } from './Rule.js';
 import { Verdicts } from './Verdicts.js';
@@ -13,7 +13,12 @@ function ann(roles: readonly string[] = [], claims: Record<string, unknown> = {}
   return { subject: 'ann', roles, claims: { sub: 'ann', ...claims }, expiresAt: 0 };
 }
 
-function decide(rules: readonly Rule[] | PermissionFunction | undefined, identity: Identity, action: Action, name: string) {
+function decide(
+  rules: readonly Rule[] | PermissionFunction | undefined,
+  identity: Identity,
+  action: Action,
+  name: string,
+) {
   return createPermissions(rules, SILENT).decide(identity, action, name);
 }
 
@@ -127,25 +132,37 @@ describe('rules that are wrong stop the node from starting:', () => {
   });
 
   it('and the message names the rule', () => {
-    const rules = [{ maps: '*', allow: ['read'] }, { maps: '*', allow: ['raed'] }] as unknown as readonly Rule[];
+    const rules = [
+      { maps: '*', allow: ['read'] },
+      { maps: '*', allow: ['raed'] },
+    ] as unknown as readonly Rule[];
     expect(() => createPermissions(rules, SILENT)).toThrow(/permissions\[1\]\[allow\]/);
   });
 });
 
 describe('a permission function', () => {
   it('is asked with the claims, and its answer counts', () => {
-    const decision: PermissionFunction = ({ subject, action, name }) => subject === 'ann' && action === 'read' && name === 'a';
+    const decision: PermissionFunction = ({ subject, action, name }) =>
+      subject === 'ann' && action === 'read' && name === 'a';
     expect(decide(decision, ann(), 'read', 'a')).toEqual({ allowed: true, where: null });
     expect(decide(decision, ann(), 'read', 'b').allowed).toBe(false);
   });
 
   it('may restrict rows', () => {
     const decision: PermissionFunction = ({ claims }) => ({ allow: true, where: { tenant: claims.tenant } });
-    expect(decide(decision, ann([], { tenant: 't1' }), 'read', 'a')).toEqual({ allowed: true, where: { tenant: 't1' } });
+    expect(decide(decision, ann([], { tenant: 't1' }), 'read', 'a')).toEqual({
+      allowed: true,
+      where: { tenant: 't1' },
+    });
   });
 
   it.each<[string, () => unknown]>([
-    ['throws', () => { throw new Error('broken'); }],
+    [
+      'throws',
+      () => {
+        throw new Error('broken');
+      },
+    ],
     ['answers nothing', () => undefined],
     ['answers late', () => Promise.resolve(true)],
     ['answers with a text', () => 'yes'],
@@ -207,19 +224,29 @@ describe('any set of rules', () => {
     allow: fc.constantFrom<Action[]>(['read'], ['write'], ['read', 'write']),
     where: filters,
   });
-  const row = fc.record({ owner: fc.constantFrom('ann', 'bob'), n: fc.integer({ min: 0, max: 3 }), tenant: fc.constantFrom('t1', 't2') });
+  const row = fc.record({
+    owner: fc.constantFrom('ann', 'bob'),
+    n: fc.integer({ min: 0, max: 3 }),
+    tenant: fc.constantFrom('t1', 't2'),
+  });
 
   it('allows a row exactly when one of its rules does, judged one by one', () => {
     fc.assert(
-      fc.property(fc.array(rule, { maxLength: 4 }), fc.subarray(['r1', 'r2']), row, fc.boolean(), (rules, held, value, hasTenant) => {
-        const identity = ann(held, hasTenant ? { tenant: 't1' } : {});
-        for (const name of names) {
-          for (const action of ['read', 'write'] as const) {
-            const expected = rules.some((each) => ruleAllows(each, identity, action, name, value));
-            expect(allows(rules, identity, action, name, value)).toBe(expected);
+      fc.property(
+        fc.array(rule, { maxLength: 4 }),
+        fc.subarray(['r1', 'r2']),
+        row,
+        fc.boolean(),
+        (rules, held, value, hasTenant) => {
+          const identity = ann(held, hasTenant ? { tenant: 't1' } : {});
+          for (const name of names) {
+            for (const action of ['read', 'write'] as const) {
+              const expected = rules.some((each) => ruleAllows(each, identity, action, name, value));
+              expect(allows(rules, identity, action, name, value)).toBe(expected);
+            }
           }
-        }
-      }),
+        },
+      ),
       { numRuns: 1_000 },
     );
   });
@@ -230,7 +257,13 @@ describe('any set of rules', () => {
   }
 
   /** The same question, answered as naively as possible. */
-  function ruleAllows(each: Rule, identity: Identity, action: Action, name: string, value: Record<string, unknown>): boolean {
+  function ruleAllows(
+    each: Rule,
+    identity: Identity,
+    action: Action,
+    name: string,
+    value: Record<string, unknown>,
+  ): boolean {
     const glob = new RegExp(`^${String(each.maps).replaceAll('*', '.*')}$`);
     if (!each.allow.includes(action) || !glob.test(name)) return false;
     if (each.roles !== undefined && !each.roles.some((role) => identity.roles.includes(role))) return false;

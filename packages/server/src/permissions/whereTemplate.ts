@@ -20,7 +20,7 @@ export function compileWhereTemplate(where: unknown): WhereTemplate {
 function fillWhere(where: unknown, identity: Identity): Where | null {
   let missing = false;
   const filled = rewrite(where, (text, wantsList) => {
-    const value = valueOf(text, identity, wantsList);
+    const value = resolveText(text, identity, wantsList);
     if (value === undefined) missing = true;
     return value ?? null;
   });
@@ -38,7 +38,7 @@ function checkedOrNull(where: unknown): Where | null {
 }
 
 /** The text itself, or what it refers to; undefined when that is missing or does not fit its place. */
-function valueOf(text: string, identity: Identity, wantsList: boolean): unknown {
+function resolveText(text: string, identity: Identity, wantsList: boolean): unknown {
   if (text === '$sub') return wantsList ? [identity.subject] : identity.subject;
   if (text.startsWith(CLAIMS)) return usable(claimAt(identity.claims, text.slice(CLAIMS.length)), wantsList);
   return text.startsWith('$$') ? text.slice(1) : text;

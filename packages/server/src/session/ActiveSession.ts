@@ -1,6 +1,6 @@
 import {
-  encodeMessage,
   type ErrorCode,
+  encodeMessage,
   type OpBatchMessage,
   type QuerySubMessage,
   type RejectedOp,
@@ -73,11 +73,14 @@ export class ActiveSession {
     }
     counters.opsReceived += ops.count;
     const overall = this.#refuseAll(frameBytes);
-    if (overall !== null) return this.#answer(batchId, ops.count, refuseEach(ops.count, overall));
+    if (overall !== null) {
+      this.#answer(batchId, ops.count, refuseEach(ops.count, overall));
+      return;
+    }
     const rejected: RejectedOp[] = [];
     const accepted = this.#gate.judge(ops, rates.take(this.#rateOwner(), ops.count), rejected);
-    if (rejected.length === ops.count) return this.#answer(batchId, ops.count, rejected);
-    this.#write(message, accepted, rejected, frameBytes);
+    if (rejected.length === ops.count) this.#answer(batchId, ops.count, rejected);
+    else this.#write(message, accepted, rejected, frameBytes);
   }
 
   onQuerySub(message: QuerySubMessage): void {

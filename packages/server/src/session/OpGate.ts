@@ -10,8 +10,8 @@ import {
   Tag,
   TopGunError,
 } from '@topgunbuild/core';
-import type { CompiledVerdict, RowTest, Verdicts } from '../permissions/Verdicts.js';
 import type { RowGuard } from '../permissions/RowGuard.js';
+import type { CompiledVerdict, RowTest, Verdicts } from '../permissions/Verdicts.js';
 import type { DataPlane } from '../shard/DataPlane.js';
 import { checkOp } from './checkOp.js';
 import { REFUSALS, type Refusal } from './Refusal.js';

@@ -2,8 +2,8 @@ import {
   type AuthMessage,
   type ClientMessage,
   decodeClientMessage,
-  encodeMessage,
   type ErrorCode,
+  encodeMessage,
   PROTOCOL_VERSION,
   type ServerMessage,
   type Timer,
@@ -70,7 +70,10 @@ export class Session {
     this.#peer = peer;
     this.#outbox = new Outbox(peer, runtime, limits, ports.counters, () => this.#onStuck());
     this.#heardAt = runtime.monotonic();
-    this.#state = { name: 'handshaking', deadline: runtime.setTimer(limits.authTimeoutMs, () => this.#onAuthTimeout()) };
+    this.#state = {
+      name: 'handshaking',
+      deadline: runtime.setTimer(limits.authTimeoutMs, () => this.#onAuthTimeout()),
+    };
     this.#send({
       type: 'AUTH_REQUIRED',
       protocol: PROTOCOL_VERSION,
@@ -105,7 +108,7 @@ export class Session {
     this.#heardAt = runtime.monotonic();
     if (this.#state.name === 'closing' || this.#state.name === 'closed') return;
     try {
-      this.#dispatch(decodeClientMessage(frame), frame.length);
+      this.#dispatch(decodeClientMessage(frame, this.#ports.limits.maxBatchOps), frame.length);
     } catch (error) {
       this.#onFailure(error);
     }
@@ -193,21 +196,29 @@ export class Session {
   #handle(message: Exclude<ClientMessage, AuthMessage>, active: ActiveSession, frameBytes: number): void {
     switch (message.type) {
       case 'PING':
-        return this.#send({ type: 'PONG', nonce: message.nonce, serverTime: this.#ports.runtime.now() });
+        this.#send({ type: 'PONG', nonce: message.nonce, serverTime: this.#ports.runtime.now() });
+        break;
       case 'OP_BATCH':
-        return active.onOpBatch(message, frameBytes);
+        active.onOpBatch(message, frameBytes);
+        break;
       case 'QUERY_SUB':
-        return active.onQuerySub(message);
+        active.onQuerySub(message);
+        break;
       case 'QUERY_UNSUB':
-        return active.onQueryUnsub(message.queryId);
+        active.onQueryUnsub(message.queryId);
+        break;
       case 'TOPIC_SUB':
-        return active.onTopicSub(message.topic);
+        active.onTopicSub(message.topic);
+        break;
       case 'TOPIC_UNSUB':
-        return active.onTopicUnsub(message.topic);
+        active.onTopicUnsub(message.topic);
+        break;
       case 'TOPIC_PUB':
-        return active.onTopicPub(message);
+        active.onTopicPub(message);
+        break;
       case 'PARTITION_MAP_REQUEST':
-        return this.#send({ type: 'PARTITION_MAP', map: this.#ports.partitionMap() });
+        this.#send({ type: 'PARTITION_MAP', map: this.#ports.partitionMap() });
+        break;
     }
   }
 
@@ -350,8 +361,8 @@ export class Session {
     this.#badFrames++;
     this.#ports.counters.badFrames++;
     const patient = this.#state.name === 'active' || this.#state.name === 'leaving';
-    if (patient && this.#badFrames < MAX_BAD_FRAMES) return this.#sendError(error.code, error.message);
-    this.#refuse(error.code, error.message, error.code === 'TOO_LARGE' ? CloseCode.TOO_BIG : CloseCode.POLICY);
+    if (patient && this.#badFrames < MAX_BAD_FRAMES) this.#sendError(error.code, error.message);
+    else this.#refuse(error.code, error.message, error.code === 'TOO_LARGE' ? CloseCode.TOO_BIG : CloseCode.POLICY);
   }
 
   #refuse(code: ErrorCode, message: string, closeCode: CloseCode): void {
