@@ -28,8 +28,9 @@ class MemoryLog implements Log {
     return this.#shard(shard).head;
   }
 
-  async *read(shard: number, fromSeq: number): AsyncIterable<LogRecord> {
-    for (const record of [...this.#shard(shard).records]) if (record.seq > fromSeq) yield record;
+  read(shard: number, fromSeq: number): AsyncIterable<LogRecord> {
+    // Now, not at the first step of the reader: up to the head at the time of the call.
+    return iterate(this.#shard(shard).records.filter((record) => record.seq > fromSeq));
   }
 
   async saveSnapshot(shard: number, snapshot: Snapshot): Promise<void> {
@@ -53,6 +54,10 @@ class MemoryLog implements Log {
     }
     return log;
   }
+}
+
+async function* iterate(records: readonly LogRecord[]): AsyncIterable<LogRecord> {
+  yield* records;
 }
 
 /** A backbone that keeps nothing beyond the process. What it holds survives closing and opening again. */
