@@ -66,9 +66,9 @@ export class LocalDataPlane implements DataPlane, ShardOwner {
     this.#logger = logger;
     this.#tuning = { ...DEFAULT_TUNING, ...options };
     this.#hub = new LiveHub(runtime, { ...DEFAULT_LIVE_TUNING, ...options });
-    this.#snapshots = new SnapshotKeeper(backbone.log, runtime, logger, shardCount, this.#tuning.snapshotStepRows);
+    this.#snapshots = new SnapshotKeeper(backbone, runtime, logger, shardCount, this.#tuning.snapshotStepRows);
     const env: ShardEnvironment = {
-      log: backbone.log,
+      backbone,
       runtime,
       logger,
       shardCount,

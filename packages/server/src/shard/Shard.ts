@@ -1,5 +1,5 @@
 import { type ByteWriter, type EntryBatch, type ErrorCode, type Runtime, TopGunError } from '@topgunbuild/core';
-import type { AppendResult, Log } from '../backbone/Backbone.js';
+import type { AppendResult, Backbone } from '../backbone/Backbone.js';
 import type { Logger } from '../Logger.js';
 import type { ShardStats } from './DataPlane.js';
 import type { LatencyRecorder } from './LatencyRecorder.js';
@@ -22,7 +22,8 @@ export interface ShardOwner {
 
 /** What all shards of a node share. */
 export interface ShardEnvironment {
-  readonly log: Log;
+  /** Its log is there once it is open, before the first shard is restored. */
+  readonly backbone: Pick<Backbone, 'log'>;
   readonly runtime: Runtime;
   readonly logger: Logger;
   readonly shardCount: number;
@@ -95,8 +96,8 @@ export class Shard {
 
   /** @throws TopGunError STORAGE_FAILED when log and snapshot do not fit together */
   async restore(): Promise<void> {
-    const { log, shardCount } = this.#env;
-    const restored = await restoreStore(this.store, log, shardCount);
+    const { backbone, shardCount } = this.#env;
+    const restored = await restoreStore(this.store, backbone.log, shardCount);
     this.#snapshotSeq = restored.snapshotSeq;
     this.#snapshotBytes = restored.snapshotBytes;
     this.#logBytes = restored.logBytes;
@@ -224,7 +225,7 @@ export class Shard {
   }
 
   #append(flight: Flight): void {
-    this.#env.log.append(this.id, flight.bytes, flight.expectedSeq).then(this.#appended, this.#appendFailed);
+    this.#env.backbone.log.append(this.id, flight.bytes, flight.expectedSeq).then(this.#appended, this.#appendFailed);
   }
 
   readonly #appended = (result: AppendResult): void => {
@@ -269,7 +270,7 @@ export class Shard {
     if (state.name !== 'appending' && state.name !== 'recovering') return;
     const { flight } = state;
     try {
-      const head = await this.#env.log.head(this.id);
+      const head = await this.#env.backbone.log.head(this.id);
       const isOwn = head === flight.expectedSeq + 1 && (await this.#isOwnRecord(flight));
       if (this.#isClosed()) return;
       if (head === flight.expectedSeq) {
@@ -283,7 +284,7 @@ export class Shard {
   }
 
   async #isOwnRecord(flight: Flight): Promise<boolean> {
-    for await (const record of this.#env.log.read(this.id, flight.expectedSeq)) {
+    for await (const record of this.#env.backbone.log.read(this.id, flight.expectedSeq)) {
       return record.seq === flight.expectedSeq + 1 && sameBytes(record.bytes, flight.bytes);
     }
     return false;

@@ -1,5 +1,5 @@
 import type { Runtime, Timer } from '@topgunbuild/core';
-import type { Log } from '../backbone/Backbone.js';
+import type { Backbone } from '../backbone/Backbone.js';
 import type { Logger } from '../Logger.js';
 import type { Shard } from './Shard.js';
 import { SnapshotBuilder } from './SnapshotBuilder.js';
@@ -8,7 +8,7 @@ const RETRY_MS = 30_000;
 
 /** Takes the snapshots that shards ask for, one at a time, and trims their logs afterwards. */
 export class SnapshotKeeper {
-  readonly #log: Log;
+  readonly #backbone: Pick<Backbone, 'log'>;
   readonly #runtime: Runtime;
   readonly #logger: Logger;
   readonly #shardCount: number;
@@ -19,8 +19,8 @@ export class SnapshotKeeper {
   /** The pause under way. */
   #pause: { readonly timer: Timer; readonly end: () => void } | null = null;
 
-  constructor(log: Log, runtime: Runtime, logger: Logger, shardCount: number, stepRows: number) {
-    this.#log = log;
+  constructor(backbone: Pick<Backbone, 'log'>, runtime: Runtime, logger: Logger, shardCount: number, stepRows: number) {
+    this.#backbone = backbone;
     this.#runtime = runtime;
     this.#logger = logger;
     this.#shardCount = shardCount;
@@ -76,8 +76,8 @@ export class SnapshotKeeper {
     const { logBytes } = shard;
     let bytes = 0;
     for (const chunk of snapshot.chunks) bytes += chunk.length;
-    await this.#log.saveSnapshot(shard.id, snapshot);
-    await this.#log.trim(shard.id, snapshot.seq);
+    await this.#backbone.log.saveSnapshot(shard.id, snapshot);
+    await this.#backbone.log.trim(shard.id, snapshot.seq);
     shard.snapshotSaved(snapshot.seq, bytes, logBytes);
     this.#logger.debug({ shard: shard.id, seq: snapshot.seq, bytes }, 'snapshot saved');
   }
