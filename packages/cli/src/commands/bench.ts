@@ -1,0 +1,89 @@
+import { Command } from 'commander';
+import { type BenchReport, benchReport, benchText } from '../bench/BenchReport.js';
+import { LoadClient, type LoadShape } from '../bench/LoadClient.js';
+import { closeClients, openClients, type Target } from '../bench/openClients.js';
+import { Progress } from '../bench/Progress.js';
+import { Tally } from '../bench/Tally.js';
+import { usageError } from '../CliError.js';
+import { envOption } from '../options/envOption.js';
+import { filled, nodeUrl, seconds, wholeNumber } from '../options/parse.js';
+
+interface BenchOptions extends Target, LoadShape {
+  readonly duration: number;
+  readonly json?: true;
+}
+
+/** How long answers may take once nothing new is written. */
+const DRAIN_MS = 10_000;
+
+const EXAMPLES = `
+Writes to the map topgun-bench of the node. One operation is one write of one key, counted when the node has acknowledged
+it as durable. Ctrl-C ends the run early and reports. Exit code 1 when an operation was rejected or not answered.
+
+Examples:
+  topgun bench                                           50 clients, 10 s, against ws://127.0.0.1:8080
+  topgun bench --token "$(topgun token --sub bench)"     against a node that asks for tokens
+  topgun bench --clients 1 --in-flight 500 --batch 100 --json`;
+
+export function benchCommand(): Command {
+  return new Command('bench')
+    .description('load a node through real clients and measure acknowledged writes')
+    .addOption(envOption('--url <url>', 'the node').argParser(nodeUrl).default('ws://127.0.0.1:8080'))
+    .addOption(
+      envOption('--clients <n>', 'clients, each with a connection of its own')
+        .argParser(wholeNumber(1, 10_000))
+        .default(50),
+    )
+    .addOption(envOption('--duration <seconds>', 'how long to write').argParser(seconds).default(10))
+    .addOption(
+      envOption('--in-flight <n>', 'operations that a client keeps unanswered')
+        .argParser(wholeNumber(1, 100_000))
+        .default(10),
+    )
+    .addOption(
+      envOption('--batch <n>', 'operations that a client writes together')
+        .argParser(wholeNumber(1, 100_000))
+        .default(1),
+    )
+    .addOption(envOption('--value-bytes <n>', 'size of a value').argParser(wholeNumber(0, 1_000_000)).default(100))
+    .addOption(envOption('--token <jwt>', 'token of all clients').argParser(filled))
+    .addOption(envOption('--json', 'one JSON object'))
+    .addHelpText('after', EXAMPLES)
+    .action(async (options: BenchOptions, command: Command) => {
+      const inFlight = inFlightOf(options, command);
+      const report = await bench({ ...options, inFlight });
+      console.log(options.json === true ? JSON.stringify(report) : benchText(report));
+      if (report.acked < report.issued) process.exitCode = 1;
+    });
+}
+
+/** Batches larger than the default number under way raise it; a number that was asked for must hold them. */
+function inFlightOf({ inFlight, batch }: BenchOptions, command: Command): number {
+  if (batch <= inFlight) return inFlight;
+  if (command.getOptionValueSource('inFlight') === 'default') return batch;
+  throw usageError(`--batch ${batch} cannot be larger than --in-flight ${inFlight}`);
+}
+
+async function bench(options: BenchOptions): Promise<BenchReport> {
+  const tally = new Tally();
+  const clients = await openClients(options, tally);
+  const run = Date.now().toString(36);
+  const loads = clients.map((client, index) => new LoadClient(client, `${run}-${index}`, options, tally));
+  const progress = new Progress(tally);
+  const stop = new AbortController();
+  const giveUp = new AbortController();
+  const end = (): void => {
+    stop.abort();
+    setTimeout(() => giveUp.abort(), DRAIN_MS).unref();
+  };
+  const timer = setTimeout(end, options.duration * 1000);
+  process.once('SIGINT', end);
+  const startedAt = performance.now();
+  await Promise.all(loads.map((load) => load.run(stop.signal, giveUp.signal)));
+  const durationMs = performance.now() - startedAt;
+  process.off('SIGINT', end);
+  clearTimeout(timer);
+  progress.close();
+  await closeClients(clients);
+  return benchReport(tally, clients.length, durationMs);
+}
