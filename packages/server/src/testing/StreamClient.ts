@@ -24,6 +24,8 @@ export class StreamClient implements StreamSink {
   readonly everSeen: { readonly key: string; readonly value: unknown }[] = [];
   /** Keys that came as LEFT, in order. */
   readonly left: string[] = [];
+  /** Of every message, in order. */
+  readonly queryIds: number[] = [];
   resets: (readonly number[])[] = [];
   logId: string | null = null;
   readonly #shardCount: number;
@@ -37,6 +39,7 @@ export class StreamClient implements StreamSink {
     this.bytes += frame.length;
     this.frames++;
     const message = decodeServerMessage(frame.slice());
+    if ('queryId' in message) this.queryIds.push(message.queryId);
     switch (message.type) {
       case 'QUERY_RESET':
         this.resets.push(message.shards);
