@@ -1,1 +1,1 @@
-export {};
+export { LmdbAdapter, type LmdbAdapterOptions } from './LmdbAdapter.js';

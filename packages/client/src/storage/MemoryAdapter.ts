@@ -19,7 +19,7 @@ export class MemoryAdapter implements IStorageAdapter {
   #open: Tables | null = null;
 
   async open(namespace: string): Promise<void> {
-    if (this.#open !== null) throw new TopGunError('STORAGE_FAILED', 'The storage is open already: close it first.');
+    if (this.#open !== null) throw new TopGunError('STORAGE_FAILED', 'The storage is open already: close it first');
     let tables = this.#namespaces.get(namespace);
     if (tables === undefined) {
       tables = { records: new Map(), ops: new Map(), meta: new Map() };
@@ -29,16 +29,16 @@ export class MemoryAdapter implements IStorageAdapter {
   }
 
   async *scan(table: StorageTable): AsyncIterable<readonly Row[]> {
-    const rows = [...this.#tables()[table].entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
+    const rows = [...this.#tables()[table].values()].sort((a, b) => compareKeys(a.key, b.key));
     for (let start = 0; start < rows.length; start += ROWS_PER_CHUNK) yield rows.slice(start, start + ROWS_PER_CHUNK);
   }
 
   async commit(changes: readonly StorageChange[]): Promise<void> {
     const tables = this.#tables();
     for (const { table, key, value } of changes) {
-      const name = JSON.stringify(key);
+      const name = nameOf(key);
       if (value === null) tables[table].delete(name);
-      else tables[table].set(name, { key, value });
+      else tables[table].set(name, { key, value: value.slice() });
     }
   }
 
@@ -47,7 +47,21 @@ export class MemoryAdapter implements IStorageAdapter {
   }
 
   #tables(): Tables {
-    if (this.#open === null) throw new TopGunError('STORAGE_FAILED', 'The storage is not open.');
+    if (this.#open === null) throw new TopGunError('CLOSED', 'The storage is not open');
     return this.#open;
   }
+}
+
+/** One string per key: the length of the first part tells where the second one begins. */
+function nameOf(key: StorageKey): string {
+  return `${key[0]?.length ?? 0}:${key.join('')}`;
+}
+
+function compareKeys(a: StorageKey, b: StorageKey): number {
+  for (const [index, part] of a.entries()) {
+    const other = b[index];
+    if (other === undefined) return 1;
+    if (part !== other) return part < other ? -1 : 1;
+  }
+  return a.length - b.length;
 }
