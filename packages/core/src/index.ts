@@ -15,7 +15,9 @@ export {
 } from './crdt/CounterState.js';
 export { isOperationTag, Kind, kindOfTag, Tag } from './crdt/Entry.js';
 export { EntryBatch } from './crdt/EntryBatch.js';
+export { LWWMap } from './crdt/LWWMap.js';
 export { judgeEntry, mergeEntry } from './crdt/merge.js';
+export { ORMap } from './crdt/ORMap.js';
 export {
   decodeOrState,
   EMPTY_OR_STATE,
@@ -25,6 +27,7 @@ export {
   pruneOrState,
 } from './crdt/OrState.js';
 export { Outcome } from './crdt/Outcome.js';
+export { PNCounter } from './crdt/PNCounter.js';
 export { decodeStamps, encodeStamps } from './crdt/stamps.js';
 
 // errors, limits

@@ -26,6 +26,11 @@ export class HLC {
     return this.#counter;
   }
 
+  /** The wall clock that this clock follows, ms since 1970. */
+  get wallMs(): number {
+    return this.#wall();
+  }
+
   /**
    * Takes a reading. After it `ms` and `counter` hold it: hot paths read those and allocate nothing.
    * @throws TopGunError CLOCK_DRIFT when the range of timestamps is used up: the clock must be reset.
