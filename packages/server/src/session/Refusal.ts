@@ -27,8 +27,14 @@ export const REFUSALS = {
   inFlight: { code: 'RATE_LIMITED', message: 'too much is waiting to become durable; slow down' },
 } as const satisfies Record<string, Refusal>;
 
+/** Texts may quote what the peer sent: they stay far below what a peer takes for a message. */
+const MAX_MESSAGE_LENGTH = 500;
+
 /** What may be told to the peer of an error that came up: the codes of the design, and nothing about bugs. */
 export function tellable(error: unknown): Refusal {
-  if (error instanceof TopGunError) return { code: error.code, message: error.message };
-  return { code: 'INTERNAL', message: 'the server failed; try again' };
+  if (!(error instanceof TopGunError)) return { code: 'INTERNAL', message: 'the server failed; try again' };
+  const { code, message } = error;
+  if (message.length <= MAX_MESSAGE_LENGTH) return { code, message };
+  // Half of a surrogate pair cannot be sent.
+  return { code, message: `${message.slice(0, MAX_MESSAGE_LENGTH).replace(/[\uD800-\uDBFF]$/, '')}...` };
 }

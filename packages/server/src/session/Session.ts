@@ -360,9 +360,10 @@ export class Session {
     }
     this.#badFrames++;
     this.#ports.counters.badFrames++;
+    const { code, message } = tellable(error);
     const patient = this.#state.name === 'active' || this.#state.name === 'leaving';
-    if (patient && this.#badFrames < MAX_BAD_FRAMES) this.#sendError(error.code, error.message);
-    else this.#refuse(error.code, error.message, error.code === 'TOO_LARGE' ? CloseCode.TOO_BIG : CloseCode.POLICY);
+    if (patient && this.#badFrames < MAX_BAD_FRAMES) this.#sendError(code, message);
+    else this.#refuse(code, message, code === 'TOO_LARGE' ? CloseCode.TOO_BIG : CloseCode.POLICY);
   }
 
   #refuse(code: ErrorCode, message: string, closeCode: CloseCode): void {

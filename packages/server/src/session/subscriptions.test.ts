@@ -41,6 +41,14 @@ describe('a live query', () => {
     expect(client.peer.closed).toBeNull();
   });
 
+  it('that is refused for a giant name is answered in a few words', async () => {
+    const client = await sessionHarness().join();
+    client.send(subscribe(9, 'todos', { [`${'x'.repeat(499)}😀${'x'.repeat(100_000)}`]: 1 }));
+    const [error] = client.peer.all('ERROR');
+    expect(error?.code).toBe('INVALID_QUERY');
+    expect(error?.message.length).toBeLessThan(600);
+  });
+
   it('that the data plane refuses is refused under its id', async () => {
     const harness = sessionHarness();
     const client = await harness.join();
