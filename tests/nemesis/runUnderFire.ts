@@ -1,0 +1,57 @@
+import { join } from 'node:path';
+import { ROOT } from '../e2e/support/Child.js';
+import { openClient } from '../e2e/support/openClient.js';
+import { tempFolder } from '../e2e/support/tempFolder.js';
+import { checkHistory } from './checkHistory.js';
+import { History } from './History.js';
+import { ServerUnderFire } from './ServerUnderFire.js';
+import { COUNTERS, MAP, Writer } from './Writer.js';
+
+const WRITERS = 3;
+
+export interface Outcome {
+  readonly problems: readonly string[];
+  readonly history: History;
+}
+
+/** Runs writers while `faults` does its worst to the node, lets all become quiet, reads everything and checks. */
+export async function runUnderFire(
+  name: string,
+  faults: (server: ServerUnderFire, history: History) => Promise<void>,
+): Promise<Outcome> {
+  const history = new History();
+  const server = await ServerUnderFire.start(tempFolder());
+  const clients = await Promise.all(Array.from({ length: WRITERS }, () => openClient({ url: server.url })));
+  const writers = clients.map((client, index) => new Writer(client, `w${index}`, history));
+  for (const writer of writers) writer.start();
+  await faults(server, history);
+  for (const client of clients) await client.ready({ timeoutMs: 30_000 });
+  await Promise.all(writers.map((writer) => writer.finish()));
+
+  // One more restart, so that what is read comes from the disk.
+  await server.kill();
+  await server.restart();
+  const reader = await openClient({ url: server.url });
+  for (const [index, client] of [reader, ...clients].entries()) {
+    await client.ready({ timeoutMs: 30_000 });
+    const map = client.getMap<number>(MAP);
+    const hits = client.getCounter(COUNTERS, 'hits');
+    await Promise.all([map.synced({ timeoutMs: 30_000 }), hits.synced({ timeoutMs: 30_000 })]);
+    const who = index === 0 ? 'a new client' : `writer ${index - 1}`;
+    for (const key of writers.flatMap((writer) => writer.keys)) history.read(who, 'set', key, map.get(key) ?? null);
+    history.read(who, 'increment', 'hits', hits.value);
+  }
+  const problems = checkHistory(history.events);
+  if (problems.length > 0) history.save(join(ROOT, `node_modules/.cache/nemesis/${name}.jsonl`));
+  return { problems, history };
+}
+
+/** Waits until this many more operations were acked, so that a fault strikes under load. */
+export async function moreAcks(history: History, count: number): Promise<void> {
+  const wanted = history.count('ack') + count;
+  while (history.count('ack') < wanted) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
