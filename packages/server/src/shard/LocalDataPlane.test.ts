@@ -54,6 +54,13 @@ describe('LocalDataPlane', () => {
     );
   });
 
+  it('tells streams of a change before its write is answered', async () => {
+    const h = await PlaneHarness.open({ shardCount: 32 });
+    const client = h.subscribe();
+    await h.write(...Array.from({ length: 50 }, (_, i) => ({ key: `k${i}`, set: i, at: stamp(10, i) })));
+    expect(client.values(0).size).toBe(50);
+  });
+
   it('answers a subscription of an empty map with one message', async () => {
     const h = await PlaneHarness.open();
     const client = h.subscribe();

@@ -127,7 +127,13 @@ export class LocalDataPlane implements DataPlane, ShardOwner {
       done([]);
       return;
     }
-    const ticket = new WriteTicket(count, done);
+    const ticket = new WriteTicket(count, (rejected) => {
+      try {
+        done(rejected);
+      } catch (error) {
+        this.#logger.error({ error }, 'a write could not be answered');
+      }
+    });
     for (let i = 0; i < count; i++) {
       const index = indexes === null ? i : (indexes[i] as number);
       this.#shardOf(batch.keys[index] as string).submit(batch, index, ticket);

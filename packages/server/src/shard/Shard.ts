@@ -321,12 +321,8 @@ export class Shard {
     if (verdict === Verdict.APPLIED) this.#opsApplied++;
     else if (refusal === null) this.#opsSuperseded++;
     else this.#opsRejected++;
-    try {
-      if (refusal === null) ticket.settle();
-      else ticket.refuse(index, refusal.code, refusal.message);
-    } catch (error) {
-      this.#env.logger.error({ shard: this.id, error }, 'a write could not be answered');
-    }
+    if (refusal === null) ticket.settle();
+    else ticket.refuse(index, refusal.code, refusal.message);
   }
 
   /** Refuses everybody who waits. What becomes of the record in flight stays unknown to them: they will send it again. */
@@ -352,11 +348,7 @@ export class Shard {
   #refuseAll(tickets: readonly WriteTicket[], indexes: readonly number[], code: ErrorCode, message: string): void {
     for (let i = 0; i < tickets.length; i++) {
       this.#opsRejected++;
-      try {
-        tickets[i]?.refuse(indexes[i] as number, code, message);
-      } catch (error) {
-        this.#env.logger.error({ shard: this.id, error }, 'a write could not be answered');
-      }
+      tickets[i]?.refuse(indexes[i] as number, code, message);
     }
   }
 

@@ -3,7 +3,11 @@ import type { WriteDone } from './DataPlane.js';
 
 const NONE: readonly RejectedOp[] = [];
 
-/** Counts down the ops of one write, which may be spread over shards, and answers once. */
+/**
+ * Counts down the ops of one write, which may be spread over shards, and answers once: in a microtask of its own, behind
+ * the one that tells streams of the same commit. So a session hears of a change before its ack, and a client never has to
+ * guess what became of a record between the two.
+ */
 export class WriteTicket {
   #open: number;
   #rejected: RejectedOp[] | null = null;
@@ -17,7 +21,7 @@ export class WriteTicket {
   /** One op is durable, or superseded by what is durable. */
   settle(): void {
     this.#open--;
-    if (this.#open === 0) this.#done(this.#rejected ?? NONE);
+    if (this.#open === 0) queueMicrotask(() => this.#done(this.#rejected ?? NONE));
   }
 
   /** One op was refused. */
