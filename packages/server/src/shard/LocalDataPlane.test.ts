@@ -1,6 +1,6 @@
 import { Kind } from '@topgunbuild/core';
 import { describe, expect, it } from 'vitest';
-import { stamp } from '../testing/ops.js';
+import { batchOf, stamp } from '../testing/ops.js';
 import { PlaneHarness } from '../testing/PlaneHarness.js';
 
 describe('LocalDataPlane', () => {
@@ -57,8 +57,13 @@ describe('LocalDataPlane', () => {
   it('tells streams of a change before its write is answered', async () => {
     const h = await PlaneHarness.open({ shardCount: 32 });
     const client = h.subscribe();
-    await h.write(...Array.from({ length: 50 }, (_, i) => ({ key: `k${i}`, set: i, at: stamp(10, i) })));
-    expect(client.values(0).size).toBe(50);
+    const ops = Array.from({ length: 50 }, (_, i) => ({ key: `k${i}`, set: i, at: stamp(10, i) }));
+    let seenWhenAnswered = -1;
+    h.plane.write(batchOf(...ops), null, () => {
+      seenWhenAnswered = client.values(0).size;
+    });
+    await h.settle();
+    expect(seenWhenAnswered).toBe(50);
   });
 
   it('answers a subscription of an empty map with one message', async () => {
