@@ -59,7 +59,7 @@ describe('LocalDataPlane', () => {
     const client = h.subscribe();
     const ops = Array.from({ length: 50 }, (_, i) => ({ key: `k${i}`, set: i, at: stamp(10, i) }));
     let seenWhenAnswered = -1;
-    h.plane.write(batchOf(...ops), null, () => {
+    h.plane.write(batchOf(ops), null, () => {
       seenWhenAnswered = client.values(0).size;
     });
     await h.settle();
