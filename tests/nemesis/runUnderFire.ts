@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { type Runtime, systemRuntime } from '@topgunbuild/core';
 import { ROOT } from '../e2e/support/Child.js';
 import { openClient } from '../e2e/support/openClient.js';
 import { tempFolder } from '../e2e/support/tempFolder.js';
@@ -8,6 +9,9 @@ import { ServerUnderFire } from './ServerUnderFire.js';
 import { COUNTERS, MAP, Writer } from './Writer.js';
 
 const WRITERS = 3;
+
+/** Clients wait long for a node that dies again and again; here they draw short waits, so that it dies under load. */
+const EAGER: Runtime = { ...systemRuntime(), random: () => Math.random() / 50 };
 
 export interface Outcome {
   readonly problems: readonly string[];
@@ -21,7 +25,9 @@ export async function runUnderFire(
 ): Promise<Outcome> {
   const history = new History();
   const server = await ServerUnderFire.start(tempFolder());
-  const clients = await Promise.all(Array.from({ length: WRITERS }, () => openClient({ url: server.url })));
+  const clients = await Promise.all(
+    Array.from({ length: WRITERS }, () => openClient({ url: server.url, runtime: EAGER })),
+  );
   const writers = clients.map((client, index) => new Writer(client, `w${index}`, history));
   for (const writer of writers) writer.start();
   await faults(server, history);
@@ -31,7 +37,7 @@ export async function runUnderFire(
   // One more restart, so that what is read comes from the disk.
   await server.kill();
   await server.restart();
-  const reader = await openClient({ url: server.url });
+  const reader = await openClient({ url: server.url, runtime: EAGER });
   for (const [index, client] of [reader, ...clients].entries()) {
     await client.ready({ timeoutMs: 30_000 });
     const map = client.getMap<number>(MAP);
