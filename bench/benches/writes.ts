@@ -19,6 +19,7 @@ export const writes: Bench = {
     ];
     const [node, lmdb, log] = await Promise.all(servers.map(({ url }) => connect(url)));
     if (node === undefined || lmdb === undefined || log === undefined) return [];
+    for (const fleet of [node, lmdb, log]) await fleet.call('load', context.scale(2), 10);
     const rows = [];
     for (const inFlight of [1, 10, 100]) {
       const speed = await compareLoads(context, inFlight, { node, lmdb, log });

@@ -1,7 +1,6 @@
 import type { FleetRole } from '../processes/fleet.js';
 import type { WritersRole } from '../processes/writers.js';
 import { Child } from './Child.js';
-import { pause } from './sample.js';
 
 /** Puts `records` records, from number `from` on, into the map of a node, by a client that leaves. */
 export async function fillNode(url: string, records: number, from = 0): Promise<void> {
@@ -17,6 +16,4 @@ export async function fillYjs(url: string, records: number): Promise<void> {
   const writer = new Child<WritersRole>(new URL('../processes/writers.ts', import.meta.url));
   await writer.call('fillYjs', url, records);
   await writer.stop();
-  // The server may still be reading what the writer sent.
-  await pause(500);
 }

@@ -42,10 +42,9 @@ async function prepare(url: string, index: number, frames: number): Promise<Gun>
   const clientId = `gun-${process.pid}-${index}`;
   const ws = new WebSocket(url, { perMessageDeflate: false });
   const socket = await new Promise<Socket>((resolve, reject) => {
-    ws.on('upgrade', (response) => resolve(response.socket));
+    ws.on('upgrade', (response) => ws.once('open', () => resolve(response.socket)));
     ws.on('error', reject);
   });
-  await new Promise((resolve) => ws.once('open', resolve));
   ws.send(encodeMessage({ type: 'AUTH', protocol: PROTOCOL_VERSION, token: null, clientId, mapVersion: 0 }));
   const incarnation = Math.random().toString(36).slice(2).padEnd(8, '0').slice(0, 8);
   const replica = `${clientId}.${incarnation}.${subjectTag('')}`;

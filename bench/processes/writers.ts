@@ -52,7 +52,12 @@ const role = {
       });
       await nextTurn();
     }
-    while ((provider.ws?.bufferedAmount ?? 0) > 0) await pause(20);
+    // Leaving before the server has read everything would take what is under way along.
+    for (let arrived = 0; arrived < records; await pause(100)) {
+      const witness = await openYjs(url, 'bench');
+      arrived = witness.doc.getMap('bench').size;
+      witness.provider.destroy();
+    }
     provider.destroy();
   },
 
