@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net';
-import type { Runtime } from '@topgunbuild/core';
 import type { RawData, WebSocket } from 'ws';
 import type { Session } from '../session/Session.js';
 import type { Sessions } from '../session/Sessions.js';
@@ -21,12 +20,11 @@ export class Connection {
     socket: Socket,
     sessions: Sessions,
     flusher: TurnFlusher,
-    runtime: Runtime,
     onClosed: (connection: Connection) => void,
   ) {
     this.#ws = ws;
     this.#socket = socket;
-    const peer = new WebSocketPeer(ws, socket, flusher, runtime, () => this.#session.onDrain());
+    const peer = new WebSocketPeer(ws, socket, flusher, () => this.#session.onDrain());
     this.#session = sessions.accept(peer);
     ws.on('message', (data, isBinary) => this.#onMessage(data, isBinary));
     ws.on('pong', () => {

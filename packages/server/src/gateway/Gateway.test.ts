@@ -262,7 +262,7 @@ describe('a hostile frame', () => {
   });
 
   it('from a stranger may not be large', async () => {
-    await gateway();
+    await gateway({ limits: { authTimeoutMs: 3_600_000 } });
     const raw = await harness.tcp();
     await raw.upgrade();
     raw.write(maskedFrame(2, new Uint8Array(1024), { length: 7 * 1024 * 1024 }));

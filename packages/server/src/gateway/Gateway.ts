@@ -110,10 +110,9 @@ export class Gateway {
   }
 
   #admit(ws: WebSocket, socket: Socket, sessions: Sessions): void {
-    const { runtime } = this.#ports;
     const onClosed = (connection: Connection): void => void this.#connections.delete(connection);
     try {
-      this.#connections.add(new Connection(ws, socket, sessions, this.#flusher, runtime, onClosed));
+      this.#connections.add(new Connection(ws, socket, sessions, this.#flusher, onClosed));
     } catch {
       // Nothing that goes wrong with one connection may reach the event loop, where it would end the process.
       ws.on('error', () => undefined);

@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net';
-import type { Runtime, Timer } from '@topgunbuild/core';
 import { WebSocket } from 'ws';
 import type { Peer } from '../session/Peer.js';
 import { copyFrame, frameHeader, headerSize } from './frameHeader.js';
@@ -7,9 +6,6 @@ import type { Flushable, TurnFlusher } from './TurnFlusher.js';
 
 /** From this size on a frame is cheaper to write beside the others than to copy among them. */
 const COPY_BELOW_BYTES = 32 * 1024;
-
-/** A peer that does not answer the close frame within this time is cut off. */
-const CLOSE_TIMEOUT_MS = 3_000;
 
 /** RFC 6455 5.5: a control frame carries 125 bytes, two of which are the code. */
 const MAX_REASON_BYTES = 123;
@@ -23,18 +19,15 @@ export class WebSocketPeer implements Peer, Flushable {
   readonly #ws: WebSocket;
   readonly #socket: Socket;
   readonly #flusher: TurnFlusher;
-  readonly #runtime: Runtime;
   readonly #onWritten: () => void;
   #frames: Uint8Array[] = [];
   #bytes = 0;
-  #closeTimer: Timer | null = null;
 
   /** `onWritten` is called each time that the socket has taken what was flushed. */
-  constructor(ws: WebSocket, socket: Socket, flusher: TurnFlusher, runtime: Runtime, onWritten: () => void) {
+  constructor(ws: WebSocket, socket: Socket, flusher: TurnFlusher, onWritten: () => void) {
     this.#ws = ws;
     this.#socket = socket;
     this.#flusher = flusher;
-    this.#runtime = runtime;
     this.#onWritten = onWritten;
   }
 
@@ -62,14 +55,12 @@ export class WebSocketPeer implements Peer, Flushable {
 
   close(code: number, reason: string): void {
     this.flush();
-    this.#closeTimer ??= this.#runtime.setTimer(CLOSE_TIMEOUT_MS, () => this.#ws.terminate());
+    // `ws` cuts off a peer that does not answer within the `closeTimeout` of its server.
     this.#ws.close(code, fitReason(reason));
   }
 
   /** The socket is gone. */
   onClosed(): void {
-    if (this.#closeTimer !== null) this.#runtime.clearTimer(this.#closeTimer);
-    this.#closeTimer = null;
     this.#frames = [];
     this.#bytes = 0;
   }

@@ -41,6 +41,7 @@ describe('the handshake', () => {
     harness.tokens.release();
     await settled();
     expect(client.peer.all('AUTH_ACK')).toEqual([]);
+    expect(client.session.state).toBe('closing');
   });
 
   it.each([
@@ -68,6 +69,8 @@ describe('the handshake', () => {
     harness.tokens.release();
     await settled();
     expect(client.peer.all('AUTH_ACK')).toEqual([]);
+    expect(client.session.state).toBe('closing');
+    expect(harness.counters.authSucceeded).toBe(0);
   });
 
   it('refuses a token that does not hold, and says so', async () => {

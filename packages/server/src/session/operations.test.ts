@@ -193,6 +193,12 @@ describe('writing where rules look at rows', () => {
     for (const other of others) expect({ ...other, index: 0 }).toEqual(hidden);
   });
 
+  it('is judged map by map within one batch', async () => {
+    const client = await sessionHarness({ permissions: [{ maps: 'a', allow: ['write'] }] }).join();
+    client.sendBatch(1, ops({ map: 'a' }, { map: 'b' }, { map: 'a' }, { map: 'c' }));
+    expect(client.ack).toEqual({ ranges: [0, 1, 2, 1], rejected: ['1 FORBIDDEN', '3 FORBIDDEN'] });
+  });
+
   it('by key alone holds for every kind of record', async () => {
     const client = await sessionHarness({ permissions }).join();
     const count = { map: 'inbox', tag: Tag.COUNTER_ADD, bytes: encodeTotals(1, 0) };
