@@ -1,6 +1,7 @@
 /**
  * `npm start [-- serve options]`: builds what is stale and runs one node with the embedded store in ./topgun-data.
- * Says what the compiler says on stderr: stdout belongs to the node's ready line.
+ * Says what the compiler says, and how to talk
+ * to the node, on stderr: stdout belongs to the node's ready line.
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +14,14 @@ const build = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-
 if (build.status !== 0) process.exit(1);
 
 const options = process.argv.slice(2);
-const choosesStore = options.some((option) => /^--(data|memory|nats|help)\b/.test(option));
-process.argv.splice(2, options.length, 'serve', ...(choosesStore ? [] : ['--data', './topgun-data']), ...options);
+const choosesStore = options.some((option) => /^--(data|memory|help)\b/.test(option));
+process.argv.splice(
+  2,
+  options.length,
+  'serve',
+  '--hints',
+  ...(choosesStore ? [] : ['--data', './topgun-data']),
+  ...options,
+);
 // In this process, so that signals reach the node itself.
 await import('../packages/cli/bin/topgun.js');

@@ -1,20 +1,13 @@
 import { Command } from 'commander';
-import { type BenchReport, benchReport, benchText } from '../bench/BenchReport.js';
-import { LoadClient, type LoadShape } from '../bench/LoadClient.js';
-import { closeClients, openClients, type Target } from '../bench/openClients.js';
-import { Progress } from '../bench/Progress.js';
-import { Tally } from '../bench/Tally.js';
+import { benchText } from '../bench/BenchReport.js';
+import type { BenchPlan } from '../bench/runBench.js';
 import { usageError } from '../CliError.js';
 import { envOption } from '../options/envOption.js';
 import { filled, nodeUrl, seconds, wholeNumber } from '../options/parse.js';
 
-interface BenchOptions extends Target, LoadShape {
-  readonly duration: number;
+interface BenchOptions extends BenchPlan {
   readonly json?: true;
 }
-
-/** How long answers may take once nothing new is written. */
-const DRAIN_MS = 10_000;
 
 const EXAMPLES = `
 Writes to the map topgun-bench of the node. One operation is one write of one key, counted when the node has acknowledged
@@ -51,7 +44,9 @@ export function benchCommand(): Command {
     .addHelpText('after', EXAMPLES)
     .action(async (options: BenchOptions, command: Command) => {
       const inFlight = inFlightOf(options, command);
-      const report = await bench({ ...options, inFlight });
+      // Loaded when it is needed: mistakes should not wait for a client.
+      const { runBench } = await import('../bench/runBench.js');
+      const report = await runBench({ ...options, inFlight });
       console.log(options.json === true ? JSON.stringify(report) : benchText(report));
       if (report.acked < report.issued) process.exitCode = 1;
     });
@@ -62,28 +57,4 @@ function inFlightOf({ inFlight, batch }: BenchOptions, command: Command): number
   if (batch <= inFlight) return inFlight;
   if (command.getOptionValueSource('inFlight') === 'default') return batch;
   throw usageError(`--batch ${batch} cannot be larger than --in-flight ${inFlight}`);
-}
-
-async function bench(options: BenchOptions): Promise<BenchReport> {
-  const tally = new Tally();
-  const clients = await openClients(options, tally);
-  const run = Date.now().toString(36);
-  const loads = clients.map((client, index) => new LoadClient(client, `${run}-${index}`, options, tally));
-  const progress = new Progress(tally);
-  const stop = new AbortController();
-  const giveUp = new AbortController();
-  const end = (): void => {
-    stop.abort();
-    setTimeout(() => giveUp.abort(), DRAIN_MS).unref();
-  };
-  const timer = setTimeout(end, options.duration * 1000);
-  process.once('SIGINT', end);
-  const startedAt = performance.now();
-  await Promise.all(loads.map((load) => load.run(stop.signal, giveUp.signal)));
-  const durationMs = performance.now() - startedAt;
-  process.off('SIGINT', end);
-  clearTimeout(timer);
-  progress.close();
-  await closeClients(clients);
-  return benchReport(tally, clients.length, durationMs);
 }

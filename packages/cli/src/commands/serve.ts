@@ -1,13 +1,13 @@
 import { isAbsolute, relative } from 'node:path';
 import { TopGunError } from '@topgunbuild/core';
-import { createServer, type ServerOptions, type TopGunNode } from '@topgunbuild/server';
+import type { ServerOptions, TopGunNode } from '@topgunbuild/server';
 import { Command, Option } from 'commander';
 import { messageOf, runtimeError, usageError } from '../CliError.js';
 import { chooseOne } from '../options/chooseOne.js';
 import { envOption } from '../options/envOption.js';
 import { commaList, filled, wholeNumber } from '../options/parse.js';
-import { createLogger, LOG_LEVELS, type LogLevel } from '../serve/createLogger.js';
 import { hints } from '../serve/hints.js';
+import { LOG_LEVELS, type LogLevel } from '../serve/LogLevel.js';
 import { readRules } from '../serve/readRules.js';
 import { StopSignals } from '../serve/StopSignals.js';
 import { type AuthChoice, serveAuth } from '../serve/serveAuth.js';
@@ -78,7 +78,7 @@ async function serve(options: ServeOptions, command: Command): Promise<void> {
   const signals = new StopSignals();
   const directory = directoryOf(options, command);
   const { auth, notices } = await serveAuth(authChoice(options, command), { ...options, directory });
-  const node = makeNode(options, auth, directory);
+  const node = await makeNode(options, auth, directory);
   // Until it serves there is nothing that a sudden end could harm.
   signals.onFirst((signal) => process.exit(exitCodeOf(signal)));
   await start(node);
@@ -113,8 +113,15 @@ function authChoice({ jwtSecret, jwks }: ServeOptions, command: Command): AuthCh
   }
 }
 
-function makeNode(options: ServeOptions, auth: ServerOptions['auth'], directory: string | null): TopGunNode {
+async function makeNode(
+  options: ServeOptions,
+  auth: ServerOptions['auth'],
+  directory: string | null,
+): Promise<TopGunNode> {
   const { port, host, nodeId, advertise, origins, rules, logLevel } = options;
+  // Loaded when it is needed: the other commands, and mistakes, should not wait for a server.
+  const { createServer } = await import('@topgunbuild/server');
+  const { createLogger } = await import('../serve/createLogger.js');
   try {
     return createServer({
       port,

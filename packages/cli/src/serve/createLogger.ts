@@ -1,9 +1,7 @@
 import { Writable } from 'node:stream';
 import { destination, type Logger, pino, stdTimeFunctions } from 'pino';
 import { formatLogLine } from './formatLogLine.js';
-
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
+import type { LogLevel } from './LogLevel.js';
 
 /** Logs to stderr: for people on a terminal, as JSON lines otherwise. Written at once, so that a crash loses none. */
 export function createLogger(level: LogLevel, isTerminal: boolean): Logger {
