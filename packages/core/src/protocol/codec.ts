@@ -5,7 +5,7 @@ import { writeValue } from '../value/encodeValue.js';
 import { ByteReader } from '../wire/ByteReader.js';
 import { ByteWriter } from '../wire/ByteWriter.js';
 import { clusterCodecs } from './cluster.js';
-import { writeEntries } from './entryCodec.js';
+import { sizeHint, writeEntries } from './entryCodec.js';
 import { FieldReader, readArrayHeader } from './FieldReader.js';
 import type { MessageCodec } from './MessageCodec.js';
 import type { ClientMessage, ServerMessage } from './messages.js';
@@ -53,12 +53,7 @@ function writeBatch(writer: ByteWriter, batch: EntryBatch): void {
 
 function estimate(fields: readonly unknown[]): number {
   const last = fields.at(-1);
-  if (!(last instanceof EntryBatch)) return 128;
-  let bytes = 256;
-  for (let i = 0; i < last.count; i++) {
-    bytes += (last.ends[i] as number) - (last.starts[i] as number) + (last.keys[i] as string).length + 12;
-  }
-  return bytes;
+  return last instanceof EntryBatch ? 64 + sizeHint(last) : 128;
 }
 
 /**

@@ -120,17 +120,15 @@ describe('entries that nobody vouches for', () => {
         const outcome = decode(damaged(encodeEntries(batch), dealt));
         outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
       }),
-      { numRuns: 20_000 },
+      { numRuns: 10_000 },
     );
     expect([...outcomes.keys()].sort()).toEqual(['BAD_FRAME', 'ok']);
-    expect(outcomes.get('ok')).toBeGreaterThan(500);
+    expect(outcomes.get('ok')).toBeGreaterThan(300);
   });
 
   it('are sound, or refused as BAD_FRAME, when they are noise', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 60 }), (noise) => {
-        expect(['BAD_FRAME', 'ok']).toContain(decode(noise));
-      }),
+      fc.property(fc.uint8Array({ maxLength: 60 }), (noise) => ['BAD_FRAME', 'ok'].includes(decode(noise))),
       { numRuns: 20_000 },
     );
   });
@@ -178,19 +176,18 @@ describe('entries that nobody vouches for', () => {
 
 /** Everything that the rest of the system relies on, and that it can be written again. */
 function expectSound(batch: EntryBatch, size: number): void {
-  const { count } = batch;
-  for (const column of [batch.maps, batch.keys, batch.tags, batch.ms, batch.counters, batch.replicas]) {
-    expect(column).toHaveLength(count);
+  const { count, maps, keys, tags, ms, counters, replicas, expires, sources, starts, ends, seqs } = batch;
+  for (const column of [maps, keys, tags, ms, counters, replicas, expires, sources, starts, ends]) {
+    if (column.length !== count || column.includes(undefined as never)) expect.fail('a column has holes');
   }
-  for (const column of [batch.expires, batch.sources, batch.starts, batch.ends]) expect(column).toHaveLength(count);
-  expect([0, count]).toContain(batch.seqs.length);
+  if (seqs.length !== 0 && seqs.length !== count) expect.fail('some rows have a sequence');
   for (let i = 0; i < count; i++) {
-    const numbers = [batch.ms[i], batch.counters[i], batch.expires[i], batch.starts[i], batch.ends[i], batch.tags[i]];
-    expect(numbers.every((number) => Number.isSafeInteger(number) && Number(number) >= 0)).toBe(true);
-    expect(batch.ms[i]).toBeLessThanOrEqual(MAX_MS);
-    expect(batch.counters[i]).toBeLessThanOrEqual(MAX_COUNTER);
-    expect(batch.ends[i]).toBeGreaterThanOrEqual(batch.starts[i] ?? 0);
-    expect(batch.ends[i]).toBeLessThanOrEqual(size);
+    const numbers = [ms[i], counters[i], expires[i], starts[i], ends[i], tags[i]];
+    const areWhole = numbers.every((number) => Number.isSafeInteger(number) && Number(number) >= 0);
+    const areInRange = Number(ms[i]) <= MAX_MS && Number(counters[i]) <= MAX_COUNTER && Number(tags[i]) <= Tag.LEFT;
+    const isInside = Number(starts[i]) <= Number(ends[i]) && Number(ends[i]) <= size;
+    if (!areWhole || !areInRange || !isInside) expect.fail(`row ${i} is unsound: ${numbers}`);
   }
-  expect(rowsOf(decodeEntries(encodeEntries(batch)))).toEqual(rowsOf(batch));
+  const again = rowsOf(decodeEntries(encodeEntries(batch)));
+  if (JSON.stringify(again) !== JSON.stringify(rowsOf(batch))) expect(again).toEqual(rowsOf(batch));
 }

@@ -5,6 +5,7 @@ import { TopGunError } from '../errors.js';
 import { ByteReader } from '../wire/ByteReader.js';
 import { ByteWriter } from '../wire/ByteWriter.js';
 import { readKeys, writeKeys } from './keyColumn.js';
+import { readDifferences, readNumbers, writeDifferences } from './numberColumn.js';
 
 /*
  * The columnar form of an EntryBatch. Batches travel from client to server, rest in the log and in snapshots, and
@@ -31,26 +32,39 @@ const ALL_FLAGS = 7;
 /** Far enough for any age, and the difference to any timestamp can be written. */
 const MAX_DEADLINE = 2 ** 52;
 
+/** What a usual row takes beside its key and value, with something to spare. */
+const ROW_HINT = 12;
+
 /** A row takes at least this many bytes: what a claimed count is checked against before anything is allocated. */
 const MIN_ROW_BYTES = 4;
 
-export function encodeEntries(batch: EntryBatch): Uint8Array {
-  const writer = new ByteWriter(64 + batch.count * 64);
+export function encodeEntries(batch: EntryBatch): Uint8Array<ArrayBuffer> {
+  const writer = new ByteWriter(sizeHint(batch));
   writeEntries(writer, batch);
   return writer.toBytes();
 }
 
+/** Bytes that the batch will about take, rather more than less. */
+export function sizeHint(batch: EntryBatch): number {
+  let bytes = 256;
+  for (let i = 0; i < batch.count; i++) {
+    bytes += (batch.ends[i] as number) - (batch.starts[i] as number) + (batch.keys[i] as string).length + ROW_HINT;
+  }
+  return bytes;
+}
+
 export function writeEntries(writer: ByteWriter, batch: EntryBatch): void {
-  const { count, ms, counters, expires, keys, starts, ends, sources, tags } = batch;
-  const withSeqs = batch.seqs.length > 0;
-  if (withSeqs && batch.seqs.length !== count)
+  const { count, ms, expires, tags, seqs } = batch;
+  if (seqs.length > 0 && seqs.length !== count) {
     throw new TopGunError('INTERNAL', 'Either all rows have a sequence or none.');
+  }
   let withExpires = false;
   let oneTag = true;
   for (let i = 0; i < count; i++) {
     if (expires[i] !== 0) withExpires = true;
     if (tags[i] !== tags[0]) oneTag = false;
   }
+  const withSeqs = seqs.length > 0;
   writer.writeU8((withExpires ? Flag.EXPIRES : 0) | (withSeqs ? Flag.SEQS : 0) | (oneTag ? Flag.ONE_TAG : 0));
   writer.writeVaruint(count);
   if (count === 0) return;
@@ -58,19 +72,29 @@ export function writeEntries(writer: ByteWriter, batch: EntryBatch): void {
   writeDictionary(writer, batch.replicas);
   if (oneTag) writer.writeU8(tags[0] as number);
   else for (let i = 0; i < count; i++) writer.writeU8(tags[i] as number);
-  writer.writeVaruint(ms[0] as number);
-  for (let i = 1; i < count; i++) writer.writeVarint((ms[i] as number) - (ms[i - 1] as number));
-  writeDifferences(writer, counters);
+  const firstMs = ms[0] as number;
+  writer.writeVaruint(firstMs);
+  writeDifferences(writer, ms, 1, firstMs);
+  writeDifferences(writer, batch.counters);
   if (withExpires) {
     for (let i = 0; i < count; i++) {
       writer.writeVaruint(expires[i] === 0 ? 0 : Math.max(0, (expires[i] as number) - (ms[i] as number)) + 1);
     }
   }
-  if (withSeqs) writeDifferences(writer, batch.seqs);
-  writeKeys(writer, keys);
+  if (withSeqs) writeDifferences(writer, seqs);
+  writeKeys(writer, batch.keys);
+  writeValues(writer, batch);
+}
+
+function writeValues(writer: ByteWriter, { count, sources, starts, ends }: EntryBatch): void {
   for (let i = 0; i < count; i++) writer.writeVaruint((ends[i] as number) - (starts[i] as number));
-  for (let i = 0; i < count; i++) {
-    writer.writeRaw(sources[i] as Uint8Array, starts[i] as number, ends[i] as number);
+  for (let i = 0; i < count; ) {
+    // Rows that came out of one frame lie side by side in it: they are copied at once.
+    const source = sources[i] as Uint8Array;
+    const start = starts[i] as number;
+    let end = ends[i] as number;
+    for (i++; i < count && sources[i] === source && starts[i] === end; i++) end = ends[i] as number;
+    writer.writeRaw(source, start, end);
   }
 }
 
@@ -88,15 +112,6 @@ function writeDictionary(writer: ByteWriter, column: readonly string[]): void {
   writer.writeVaruint(numbers.size);
   for (const text of numbers.keys()) writer.writeString(text);
   for (const text of column) writer.writeVaruint(numbers.get(text) as number);
-}
-
-function writeDifferences(writer: ByteWriter, column: readonly number[]): void {
-  let previous = 0;
-  for (let i = 0; i < column.length; i++) {
-    const value = column[i] as number;
-    writer.writeVarint(value - previous);
-    previous = value;
-  }
 }
 
 /**
@@ -126,52 +141,45 @@ export function decodeEntries(
   readDictionary(reader, count, batch.maps);
   readDictionary(reader, count, batch.replicas);
   readTags(reader, count, (flags & Flag.ONE_TAG) !== 0, batch.tags);
-  readTimestamps(reader, count, batch);
+  const firstMs = reader.readVaruint();
+  if (firstMs > MAX_MS) throw invalid('timestamp out of range');
+  batch.ms.push(firstMs);
+  readDifferences(reader, count - 1, batch.ms, MAX_MS, firstMs);
+  readDifferences(reader, count, batch.counters, MAX_COUNTER);
   readDeadlines(reader, count, (flags & Flag.EXPIRES) !== 0, batch);
-  if ((flags & Flag.SEQS) !== 0) readDifferences(reader, count, Number.MAX_SAFE_INTEGER, batch.seqs);
+  if ((flags & Flag.SEQS) !== 0) readDifferences(reader, count, batch.seqs, Number.MAX_SAFE_INTEGER);
   readKeys(reader, count, batch.keys);
   readValues(reader, bytes, count, batch);
   return batch;
 }
 
 function readTags(reader: ByteReader, count: number, one: boolean, tags: number[]): void {
-  let tag = 0;
-  for (let i = 0; i < count; i++) {
-    if (i === 0 || !one) tag = reader.readU8();
-    if (tag > Tag.LEFT) throw invalid('unknown tag');
-    tags.push(tag);
-  }
+  if (one) repeat(tags, count, readTag(reader));
+  else for (let i = 0; i < count; i++) tags.push(readTag(reader));
 }
 
-function readTimestamps(reader: ByteReader, count: number, batch: EntryBatch): void {
-  let ms = reader.readVaruint();
-  batch.ms.push(ms);
-  for (let i = 1; i < count; i++) {
-    ms += reader.readVarint();
-    batch.ms.push(ms);
-  }
-  for (let i = 0; i < count; i++) {
-    const value = batch.ms[i] as number;
-    if (!(value >= 0 && value <= MAX_MS)) throw invalid('timestamp out of range');
-  }
-  readDifferences(reader, count, MAX_COUNTER, batch.counters);
+function readTag(reader: ByteReader): number {
+  const tag = reader.readU8();
+  if (tag > Tag.LEFT) throw invalid('unknown tag');
+  return tag;
+}
+
+/** Fills an empty column. */
+function repeat<T>(column: T[], count: number, item: T): void {
+  column.length = count;
+  column.fill(item);
 }
 
 function readDeadlines(reader: ByteReader, count: number, some: boolean, batch: EntryBatch): void {
+  if (!some) {
+    repeat(batch.expires, count, 0);
+    return;
+  }
   for (let i = 0; i < count; i++) {
-    const life = some ? reader.readVaruint() : 0;
+    const life = reader.readVaruint();
     const deadline = life === 0 ? 0 : (batch.ms[i] as number) + life - 1;
     if (deadline > MAX_DEADLINE) throw invalid('deadline out of range');
     batch.expires.push(deadline);
-  }
-}
-
-function readDifferences(reader: ByteReader, count: number, max: number, column: number[]): void {
-  let value = 0;
-  for (let i = 0; i < count; i++) {
-    value += reader.readVarint();
-    if (!(value >= 0 && value <= max)) throw invalid('number out of range');
-    column.push(value);
   }
 }
 
@@ -180,7 +188,7 @@ function readDictionary(reader: ByteReader, count: number, column: string[]): vo
   if (size === 0 || size > count) throw invalid('dictionary of a wrong size');
   if (size === 1) {
     const text = reader.readString();
-    for (let i = 0; i < count; i++) column.push(text);
+    repeat(column, count, text);
     return;
   }
   const texts: string[] = [];
@@ -194,20 +202,16 @@ function readDictionary(reader: ByteReader, count: number, column: string[]): vo
 
 function readValues(reader: ByteReader, bytes: Uint8Array, count: number, batch: EntryBatch): void {
   const { starts, ends, sources } = batch;
-  let total = 0;
+  readNumbers(reader, count, ends);
+  let position = reader.position;
+  starts.length = count;
   for (let i = 0; i < count; i++) {
-    const length = reader.readVaruint();
-    starts.push(total);
-    total += length;
-    ends.push(total);
+    starts[i] = position;
+    position += ends[i] as number;
+    ends[i] = position;
   }
-  if (total !== reader.remaining) throw invalid('values of a wrong total length');
-  const offset = reader.position;
-  for (let i = 0; i < count; i++) {
-    starts[i] = (starts[i] as number) + offset;
-    ends[i] = (ends[i] as number) + offset;
-    sources.push(bytes);
-  }
+  repeat(sources, count, bytes);
+  if (position !== reader.end) throw invalid('values of a wrong total length');
 }
 
 function invalid(what: string): TopGunError {

@@ -2,23 +2,26 @@ import { TopGunError } from '../errors.js';
 import type { ByteReader } from '../wire/ByteReader.js';
 import type { ByteWriter } from '../wire/ByteWriter.js';
 import { readUtf8, utf8Length, writeUtf8 } from '../wire/utf8.js';
+import { readNumbers, writeNumbers } from './numberColumn.js';
 
 /** From this many keys on it pays to decode all of them in one call and to cut the string. */
 const MANY_KEYS = 4;
 
+/** Longer keys are left to the platform's encoder. */
+const LONG_KEY = 48;
+
 /** Writes the byte lengths of all keys, then their UTF-8 bytes. @throws TopGunError INVALID_VALUE for lone surrogates */
 export function writeKeys(writer: ByteWriter, keys: readonly string[]): void {
-  let total = 0;
-  for (let i = 0; i < keys.length; i++) {
-    const size = utf8Length(keys[i] as string);
-    writer.writeVaruint(size);
-    total += size;
-  }
+  const start = writer.length;
+  if (writeAsciiKeys(writer, keys)) return;
+  writer.length = start;
+  const sizes = keys.map(utf8Length);
+  writeNumbers(writer, sizes);
   // A lone surrogate in a long text takes three bytes before it is noticed: leave room for that.
-  writer.reserve(total * 2 + 8);
+  writer.reserve(sizes.reduce((sum, size) => sum + size, 0) * 2 + 8);
   let position = writer.length;
-  for (let i = 0; i < keys.length; i++) {
-    position = writeUtf8(writer.bytes, position, keys[i] as string);
+  for (const key of keys) {
+    position = writeUtf8(writer.bytes, position, key);
     if (position < 0) {
       throw new TopGunError('INVALID_VALUE', 'A key has half of a surrogate pair, which UTF-8 cannot carry.');
     }
@@ -26,15 +29,36 @@ export function writeKeys(writer: ByteWriter, keys: readonly string[]): void {
   writer.length = position;
 }
 
+/** The same for short keys of nothing but ASCII, which nearly all are; false: some are not, and `writer` holds noise. */
+function writeAsciiKeys(writer: ByteWriter, keys: readonly string[]): boolean {
+  let total = keys.length;
+  for (let i = 0; i < keys.length; i++) {
+    const { length } = keys[i] as string;
+    if (length > LONG_KEY) return false;
+    total += length;
+  }
+  writer.reserve(total);
+  const bytes = writer.bytes;
+  let at = writer.length;
+  for (let i = 0; i < keys.length; i++) bytes[at++] = (keys[i] as string).length;
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i] as string;
+    for (let c = 0; c < key.length; c++) {
+      const unit = key.charCodeAt(c);
+      if (unit > 0x7f) return false;
+      bytes[at++] = unit;
+    }
+  }
+  writer.length = at;
+  return true;
+}
+
 /** Reads `count` keys into `keys`. @throws TopGunError BAD_FRAME */
 export function readKeys(reader: ByteReader, count: number, keys: string[]): void {
   const lengths: number[] = [];
+  readNumbers(reader, count, lengths);
   let total = 0;
-  for (let i = 0; i < count; i++) {
-    const length = reader.readVaruint();
-    lengths.push(length);
-    total += length;
-  }
+  for (let i = 0; i < count; i++) total += lengths[i] as number;
   const start = reader.skip(total);
   const all = count < MANY_KEYS ? null : readUtf8(reader.bytes, start, start + total);
   if (all !== null && all.length === total) {
@@ -53,8 +77,10 @@ export function readKeys(reader: ByteReader, count: number, keys: string[]): voi
 /** As many characters as bytes: nothing but ASCII, so byte lengths are lengths in characters. */
 function cutAscii(all: string, lengths: readonly number[], keys: string[]): void {
   let position = 0;
-  for (const length of lengths) {
-    keys.push(all.slice(position, position + length));
-    position += length;
+  keys.length = lengths.length;
+  for (let i = 0; i < lengths.length; i++) {
+    const end = position + (lengths[i] as number);
+    keys[i] = all.slice(position, end);
+    position = end;
   }
 }
