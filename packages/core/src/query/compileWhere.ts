@@ -1,5 +1,6 @@
 import { TopGunError } from '../errors.js';
 import { dateMs, isDate } from '../value/kinds.js';
+import { containsText } from './containsText.js';
 import { readOwn, readPath, splitPath } from './fieldPath.js';
 import { membership } from './membership.js';
 import { holdsOperators, isFieldOperator, isLogicalOperator } from './operators.js';
@@ -115,6 +116,7 @@ function startingWith(operand: unknown): FieldTest {
 
 function containing(operand: unknown): FieldTest {
   const isElement = equalTo(operand);
+  const isPart = typeof operand === 'string' ? containsText(operand) : null;
   return (field) => {
     if (Array.isArray(field)) {
       for (const element of field) {
@@ -122,7 +124,7 @@ function containing(operand: unknown): FieldTest {
       }
       return false;
     }
-    return typeof operand === 'string' && typeof field === 'string' && field.includes(operand);
+    return isPart !== null && typeof field === 'string' && isPart(field);
   };
 }
 
