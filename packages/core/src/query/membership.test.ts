@@ -15,6 +15,7 @@ it('finds each listed structure, however close it comes to the longest', () => {
     expect(membership([value])(structuredClone(value)), canonicalValue(value)).toBe(true);
     expect(membership(STRUCTURES)(structuredClone(value))).toBe(true);
     expect(membership(STRUCTURES)([value, value])).toBe(false);
+  }
 });
 
 it('looks at no more of a large value than the listed ones have', () => {
