@@ -35,11 +35,10 @@ export class LoadClient {
     if (shape.valueBytes > this.#value.length) this.#value = new Uint8Array(shape.valueBytes).fill(7);
   }
 
-  /** Goes on until `signal` aborts; resolves when everything that was written has been answered, or `giveUp` aborts. */
-  async run(signal: AbortSignal, giveUp: AbortSignal): Promise<void> {
+  /** Goes on until `signal` aborts; resolves when everything that was written has been answered. */
+  async run(signal: AbortSignal): Promise<void> {
     const lanes = Math.max(1, Math.floor(this.#shape.inFlight / this.#shape.batch));
-    const given = new Promise<void>((resolve) => giveUp.addEventListener('abort', () => resolve(), { once: true }));
-    await Promise.race([given, Promise.all(Array.from({ length: lanes }, () => this.#lane(signal)))]);
+    await Promise.all(Array.from({ length: lanes }, () => this.#lane(signal)));
   }
 
   async #lane(signal: AbortSignal): Promise<void> {

@@ -20,15 +20,18 @@ export async function runBench(plan: BenchPlan): Promise<BenchReport> {
   const loads = clients.map((client, index) => new LoadClient(client, `${run}-${index}`, plan, tally));
   const progress = new Progress(tally);
   const stop = new AbortController();
-  const giveUp = new AbortController();
+  let giveUp = (): void => undefined;
+  const givenUp = new Promise<void>((resolve) => {
+    giveUp = resolve;
+  });
   const end = (): void => {
     stop.abort();
-    setTimeout(() => giveUp.abort(), DRAIN_MS).unref();
+    setTimeout(giveUp, DRAIN_MS).unref();
   };
   const timer = setTimeout(end, plan.duration * 1000);
   process.once('SIGINT', end);
   const startedAt = performance.now();
-  await Promise.all(loads.map((load) => load.run(stop.signal, giveUp.signal)));
+  await Promise.race([givenUp, Promise.all(loads.map((load) => load.run(stop.signal)))]);
   const durationMs = performance.now() - startedAt;
   process.off('SIGINT', end);
   clearTimeout(timer);
