@@ -96,6 +96,7 @@ export {
   type Sort,
   type Where,
 } from './query/Query.js';
+export { type QueryCost, queryCost } from './query/queryCost.js';
 export { QUERY_LIMITS } from './query/queryLimits.js';
 export { validateQuery, validateWhere } from './query/validateQuery.js';
 export { valueEquals } from './query/valueEquals.js';

@@ -1,3 +1,4 @@
+import { branchesOf } from './branchesOf.js';
 import { isLogicalOperator } from './operators.js';
 import { KEY_FIELD, type Query, type Where } from './Query.js';
 
@@ -20,12 +21,6 @@ function collect(where: Where, paths: Set<string>): void {
     if (!isLogicalOperator(name)) paths.add(name);
   }
   for (const branch of branchesOf(where)) collect(branch, paths);
-}
-
-function* branchesOf(where: Where): Iterable<Where> {
-  yield* where.$and ?? [];
-  yield* where.$or ?? [];
-  if (where.$not !== undefined) yield where.$not;
 }
 
 function inOrder(paths: Set<string>): readonly string[] {

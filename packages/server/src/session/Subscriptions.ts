@@ -2,7 +2,9 @@ import {
   canonicalQuery,
   encodeMessage,
   type Query,
+  type QueryCost,
   type QuerySubMessage,
+  queryCost,
   TopGunError,
   utf8Length,
   validateQuery,
@@ -11,6 +13,7 @@ import type { CompiledVerdict, Verdicts } from '../permissions/Verdicts.js';
 import type { Stream } from '../shard/DataPlane.js';
 import type { TopicSubscriber } from '../topic/TopicHub.js';
 import type { Outbox } from './Outbox.js';
+import { QueryBudget } from './QueryBudget.js';
 import { tellable } from './Refusal.js';
 import type { SessionPorts } from './SessionPorts.js';
 
@@ -18,6 +21,7 @@ interface LiveQuery {
   readonly map: string;
   readonly query: Query;
   readonly verdict: CompiledVerdict;
+  readonly cost: QueryCost;
   readonly stream: Stream;
 }
 
@@ -29,6 +33,7 @@ export class Subscriptions {
   readonly #outbox: Outbox;
   readonly #queries = new Map<number, LiveQuery>();
   readonly #topics = new Set<string>();
+  readonly #budget = new QueryBudget();
   readonly #subscriber: TopicSubscriber;
   #closed = false;
 
@@ -58,6 +63,7 @@ export class Subscriptions {
     if (live === undefined) return;
     this.#queries.delete(queryId);
     this.#ports.counters.subscriptions--;
+    this.#budget.give(live.cost);
     live.stream.close();
   }
 
@@ -125,13 +131,16 @@ export class Subscriptions {
     verdict: CompiledVerdict,
   ): void {
     const restriction = verdict.rows?.where ?? null;
+    const cost = queryCost(query);
+    this.#budget.check(cost);
     const stream = this.#ports.plane.subscribe({ queryId, map, query, logId, cursors, restriction }, this.#outbox);
     // Its first frames may have been too much for this peer and ended the session.
     if (this.#closed) {
       stream.close();
       return;
     }
-    this.#queries.set(queryId, { map, query, verdict, stream });
+    this.#queries.set(queryId, { map, query, verdict, cost, stream });
+    this.#budget.take(cost);
     this.#ports.counters.queriesOpened++;
     this.#ports.counters.subscriptions++;
   }

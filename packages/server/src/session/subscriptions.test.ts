@@ -323,3 +323,27 @@ describe('a peer that reads too slowly', () => {
     expect(harness.counters.subscriptions).toBe(0);
   });
 });
+
+describe('the live queries of a session', () => {
+  const expensive = {
+    conditions: { where: { $or: Array.from({ length: 256 }, (_, i) => ({ a: i })) } },
+    texts: { where: { a: 'x'.repeat(1024 * 1024) } },
+    'rows in windows': { limit: 10_000, offset: 90_000 },
+  };
+
+  it.each(Object.entries(expensive))('have a budget for %s, whatever their number', async (_, query) => {
+    const harness = sessionHarness();
+    const client = await harness.join();
+    for (let id = 0; id < 20; id++) client.send(subscribe(id, 'todos', query));
+    expect(client.errors).toContain('LIMIT_EXCEEDED');
+    const open = harness.counters.subscriptions;
+    expect(open).toBeGreaterThanOrEqual(2);
+    expect(open).toBeLessThan(20);
+    // What is closed makes room again.
+    client.send({ type: 'QUERY_UNSUB', queryId: 0 });
+    client.send(subscribe(100, 'todos', query));
+    expect(harness.counters.subscriptions).toBe(open);
+    client.send(subscribe(101, 'todos', query));
+    expect(harness.counters.subscriptions).toBe(open);
+  });
+});
