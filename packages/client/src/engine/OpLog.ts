@@ -1,6 +1,9 @@
 import { Tag } from '@topgunbuild/core';
 import type { PendingOp } from './PendingOp.js';
 
+/** Fewer are not worth the trouble of sorting them out. */
+const MIN_GONE = 1_024;
+
 /** Operations under way to a node as one batch. */
 export interface InFlightBatch {
   readonly batchId: number;
@@ -20,6 +23,8 @@ export class OpLog {
   readonly #batches = new Map<number, InFlightBatch>();
   #queue: PendingOp[] = [];
   #head = 0;
+  /** How many operations left the log before they were sent, since the queue was last tidy. */
+  #gone = 0;
   /** Counter operations that wait for an older one on their key, see `takeBatch`. */
   #held: PendingOp[] = [];
   #lastNumber = 0;
@@ -73,6 +78,15 @@ export class OpLog {
   /** Forgets an operation that was answered, superseded or withdrawn. */
   remove(op: PendingOp): void {
     this.#ops.delete(op.number);
+    if (!op.everSent) this.#gone++;
+    // A client that is offline for long may write the same keys again and again.
+    if (this.#gone >= MIN_GONE && this.#gone * 2 > this.#queue.length - this.#head) this.#tidy();
+  }
+
+  #tidy(): void {
+    this.#queue = this.#queue.slice(this.#head).filter((op) => this.#ops.has(op.number));
+    this.#head = 0;
+    this.#gone = 0;
   }
 
   /**
@@ -99,6 +113,7 @@ export class OpLog {
     if (this.#head === this.#queue.length) {
       this.#queue = [];
       this.#head = 0;
+      this.#gone = 0;
     } else if (this.#head > 4096) {
       this.#queue = this.#queue.slice(this.#head);
       this.#head = 0;

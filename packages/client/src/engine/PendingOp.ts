@@ -67,6 +67,11 @@ export class PendingOp {
     return batch.add(this.map, this.key, this.tag, this.ms, this.counter, this.replica, this.expires, this.value);
   }
 
+  /** Makes the operation the only row of `batch`. */
+  putIn(batch: EntryBatch): void {
+    batch.setOnly(this.map, this.key, this.tag, this.ms, this.counter, this.replica, this.expires, this.value);
+  }
+
   /** Bytes that the operation takes in a frame, roughly. */
   get size(): number {
     return this.key.length + this.value.length + 16;

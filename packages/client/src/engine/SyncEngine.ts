@@ -28,6 +28,7 @@ import { Streams } from './Streams.js';
 import { TokenRenewal } from './TokenRenewal.js';
 import { subjectOf, type TokenSource } from './TokenSource.js';
 import { Topics } from './Topics.js';
+import { ValuePool } from './ValuePool.js';
 import type { Write } from './Write.js';
 import { Writes } from './Writes.js';
 import { type WaitOptions, withTimeout } from './withTimeout.js';
@@ -63,6 +64,7 @@ export class SyncEngine {
   readonly #deadlines: Deadlines;
   readonly #replica: Replica;
   readonly #writes: Writes;
+  readonly #values = new ValuePool();
   readonly #sender: Sender;
   readonly #streams: Streams;
   readonly topics: Topics;
@@ -216,6 +218,11 @@ export class SyncEngine {
   }
 
   // --- writing -----------------------------------------------------------------------------------------------------
+
+  /** The bytes of a value to be written, for an operation only. @throws TypeError for what cannot be stored */
+  encode(value: unknown): Uint8Array {
+    return this.#values.encode(value);
+  }
 
   /** Applies an operation at once and queues it. `ttlMs`: 0 = lives for ever. */
   write(map: ReplicaMap, key: string, tag: Tag, value: Uint8Array, ttlMs = 0): Write {

@@ -1,4 +1,4 @@
-import { encodeValue, Kind, Tag, TopGunError } from '@topgunbuild/core';
+import { isWellFormed, Kind, Tag, TopGunError } from '@topgunbuild/core';
 import type { Stream } from '../engine/Stream.js';
 import type { SyncEngine } from '../engine/SyncEngine.js';
 import type { Write } from '../engine/Write.js';
@@ -53,7 +53,7 @@ export class LWWMapHandle<T = unknown> {
     }
     checkKey(key);
     this.#checkKind(key);
-    return this.#engine.write(this.#map, key, Tag.LWW_SET, encodeValue(value), Math.ceil(ttlMs));
+    return this.#engine.write(this.#map, key, Tag.LWW_SET, this.#engine.encode(value), Math.ceil(ttlMs));
   }
 
   /** Writes what `change` makes of the current value. */
@@ -139,8 +139,5 @@ export class LWWMapHandle<T = unknown> {
 /** @throws TypeError for keys that cannot be carried as they are. */
 export function checkKey(key: unknown): asserts key is string {
   if (typeof key !== 'string') throw new TypeError('A key must be a string.');
-  if (LONE_SURROGATE.test(key))
-    throw new TypeError('A key must not have half of a surrogate pair: UTF-8 cannot carry it.');
+  if (!isWellFormed(key)) throw new TypeError('A key must not have half of a surrogate pair: UTF-8 cannot carry it.');
 }
-
-const LONE_SURROGATE = /\p{Surrogate}/u;

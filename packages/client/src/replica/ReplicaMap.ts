@@ -339,8 +339,7 @@ export class ReplicaMap {
 
   #merge(table: RecordTable, op: PendingOp): void {
     const row = this.#row;
-    row.clear();
-    op.addTo(row);
+    op.putIn(row);
     const outcome = this.#mergeRow(table, row, 0);
     if (table === this.table) this.#applied(op.key, outcome);
   }

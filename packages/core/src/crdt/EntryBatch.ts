@@ -49,6 +49,39 @@ export class EntryBatch {
     return this.count++;
   }
 
+  /**
+   * Makes this the only row. Where that was so before, nothing is allocated: a batch that carries one row after the other
+   * costs next to nothing.
+   */
+  setOnly(
+    map: string,
+    key: string,
+    tag: Tag,
+    ms: number,
+    counter: number,
+    replica: string,
+    expires: number,
+    source: Uint8Array = NO_BYTES,
+    start = 0,
+    end = source.length,
+  ): void {
+    if (this.count !== 1 || this.seqs.length > 0) {
+      this.clear();
+      this.add(map, key, tag, ms, counter, replica, expires, source, start, end);
+      return;
+    }
+    this.maps[0] = map;
+    this.keys[0] = key;
+    this.tags[0] = tag;
+    this.ms[0] = ms;
+    this.counters[0] = counter;
+    this.replicas[0] = replica;
+    this.expires[0] = expires;
+    this.sources[0] = source;
+    this.starts[0] = start;
+    this.ends[0] = end;
+  }
+
   /** Removes all rows, so that the batch can be used again. */
   clear(): void {
     this.count = 0;

@@ -56,6 +56,9 @@ export class RecordTable {
   #used = 0;
   #oldest = NONE;
   #newest = NONE;
+  /** What was found last: a key is looked up several times on its way in. */
+  #lastKey: string | null = null;
+  #lastSlot = NONE;
 
   constructor(map: string, replicas: Interner = new Interner()) {
     this.map = map;
@@ -74,7 +77,13 @@ export class RecordTable {
 
   /** The slot of `key`, or -1. */
   find(key: string): number {
-    return this.#slots.get(key) ?? NONE;
+    if (key === this.#lastKey) return this.#lastSlot;
+    const slot = this.#slots.get(key);
+    if (slot === undefined) return NONE;
+    // The table's own copy: the caller's may keep a whole batch in memory.
+    this.#lastKey = this.key(slot);
+    this.#lastSlot = slot;
+    return slot;
   }
 
   keys(): IterableIterator<string> {
@@ -172,11 +181,13 @@ export class RecordTable {
     end: number,
     seq: number,
   ): number {
-    const found = this.#slots.get(key);
-    const isNew = found === undefined;
-    const slot = found ?? this.#allocate();
+    const found = this.find(key);
+    const isNew = found === NONE;
+    const slot = isNew ? this.#allocate() : found;
     if (isNew) {
       const own = flatCopy(key);
+      this.#lastKey = own;
+      this.#lastSlot = slot;
       this.#keys[slot] = own;
       this.#slots.set(own, slot);
       this.#replica[slot] = this.#replicas.acquire(replica);
@@ -213,6 +224,7 @@ export class RecordTable {
   delete(slot: number): void {
     this.#unlink(slot);
     this.#slots.delete(this.key(slot));
+    this.#lastKey = null;
     this.#keys[slot] = undefined;
     this.#replicas.release(this.#replica[slot] as number);
     this.#arena.forget(this.#lengths[slot] as number);
