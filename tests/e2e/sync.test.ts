@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Child, ROOT } from './support/Child.js';
 import { ClientProcess } from './support/ClientProcess.js';
+import { openClient } from './support/openClient.js';
 import { runCli } from './support/runCli.js';
 import { startServer } from './support/startServer.js';
 import { tempFolder } from './support/tempFolder.js';
@@ -38,6 +39,33 @@ describe('clients in processes of their own', () => {
     expect(await reader.call({ type: 'see', map: 'm', key: 'offline' })).toBe(2);
     expect(await reader.call({ type: 'see', map: 'm', key: 'online' })).toBe(1);
     expect(await second.call({ type: 'pending' })).toBe(0);
+  });
+});
+
+describe('a client that is killed again and again', () => {
+  it('loses nothing that was persisted', { timeout: 90_000 }, async () => {
+    const folder = tempFolder();
+    const { url } = await startServer(['--data', join(folder, 'server'), '--no-auth']);
+    const data = join(folder, 'client');
+    const persisted = new Set<string>();
+    for (let life = 0; life < 5; life++) {
+      const client = await ClientProcess.open({ url, data });
+      const writes = Array.from({ length: 400 }, async (_, i) => {
+        const key = `${life}/${i}`;
+        await client.call({ type: 'set', map: 'm', key, value: i, until: 'persisted' });
+        persisted.add(key);
+        // In the midst of the others.
+        if (i === 150) await client.kill();
+      });
+      await Promise.allSettled(writes);
+    }
+    const last = await ClientProcess.open({ url, data });
+    await last.call({ type: 'flush' });
+    const reader = await openClient({ url });
+    const map = reader.getMap('m');
+    await map.synced();
+    expect(persisted.size).toBeGreaterThan(500);
+    expect([...persisted].filter((key) => !map.has(key))).toEqual([]);
   });
 });
 
