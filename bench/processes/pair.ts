@@ -19,7 +19,7 @@ const role = {
     const writer = await connectPeer(kind, url, `${name}-a`, 'writer');
     const reader = await connectPeer(kind, url, `${name}-b`, 'reader');
     const times: number[] = [];
-    const warmUp = 50;
+    const warmUp = 300;
     for (let i = 0; i < writes + warmUp; i++) {
       await pause(IDLE_MS);
       const from = clock();
