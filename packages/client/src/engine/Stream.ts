@@ -138,7 +138,8 @@ export class Stream {
     isCovered: (key: string) => boolean,
   ): void {
     this.#note(message.records);
-    this.map.applyRemote(message.records, isCovered);
+    const isWhole = (key: string): boolean => message.initial && this.#isSentInFull(key, shardCount);
+    this.map.applyRemote(message.records, isCovered, isWhole);
     if (!this.isWindow) {
       this.#logId = logId;
       for (let i = 0; i + 1 < message.cursors.length; i += 2) {
@@ -228,10 +229,9 @@ export class Stream {
   #dropUnseen(shardCount: number, isCovered: (key: string) => boolean): void {
     const seen = this.isWindow ? this.#members : this.#seen;
     const gone: string[] = [];
-    if (seen !== null && this.map.table.size > seen.size) {
+    if (seen !== null) {
       for (const key of this.map.table.keys()) {
-        if (seen.has(key) || !this.#isSentInFull(key, shardCount)) continue;
-        if (this.#wouldBelong(key) && !isCovered(key)) gone.push(key);
+        if (!seen.has(key) && this.#isSentInFull(key, shardCount) && this.#isGone(key, isCovered)) gone.push(key);
       }
     }
     this.#seen = null;
@@ -239,14 +239,26 @@ export class Stream {
     this.map.drop(gone);
   }
 
+  /**
+   * Whether `key`, which the server did not name, is to be forgotten. A record that matches is not what the server has,
+   * or it would have been named: no other stream can stand for it, or two that both start over would each wait for the
+   * other. Only beyond a window are there records that match and are not named.
+   */
+  #isGone(key: string, isCovered: (key: string) => boolean): boolean {
+    const isPending = this.map.newestPending(key) !== null;
+    const matches = isPending ? this.#baseMatches(key) : this.matches(key);
+    if (matches && !this.isWindow) return true;
+    // A pending operation that the server has taken in meanwhile, and that won, would have been named.
+    return (isPending || matches) && !isCovered(key);
+  }
+
+  #baseMatches(key: string): boolean {
+    return this.isWholeMap || this.map.baseMatches(key, this.compiled.matches);
+  }
+
   #isSentInFull(key: string, shardCount: number): boolean {
     if (this.isWindow || this.#full === 'all') return true;
     return this.#full !== 'none' && this.#full.has(shardOfKey(key, shardCount));
-  }
-
-  #wouldBelong(key: string): boolean {
-    // What is pending is not known to the server yet.
-    return this.map.newestPending(key) === null && (this.map.kindOf(key) !== Kind.LWW || this.matches(key));
   }
 
   #progressed(): void {

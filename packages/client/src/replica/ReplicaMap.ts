@@ -131,6 +131,14 @@ export class ReplicaMap {
     return slot < 0 ? null : { ms: table.ms(slot), counter: table.counter(slot) };
   }
 
+  /** Whether the record below the pending operations on `key` has a value that passes `matches`. */
+  baseMatches(key: string, matches: (key: string, value: unknown) => boolean): boolean {
+    const slot = this.#base.find(key);
+    if (slot < 0 || this.#base.isTombstone(slot, this.#owner.now())) return false;
+    const value = decodeRecord(this.#base, slot);
+    return value !== undefined && matches(key, value);
+  }
+
   /** What the server has accepted of `replica`'s slot in the counter `key`, as far as this client knows. */
   baseTotals(key: string, replica: string): { readonly added: number; readonly removed: number } {
     const table = this.#pending.has(key) ? this.#base : this.table;
@@ -204,15 +212,22 @@ export class ReplicaMap {
   // --- records from servers ----------------------------------------------------------------------------------------
 
   /**
-   * Merges rows of a stream. `isCovered` tells whether another stream still stands for a key that left this one.
+   * Takes in rows of a stream. `isCovered` tells whether another stream still stands for a key that left this one;
+   * `isWhole` whether the row of a key is all that the server has of it, and not what changed since the client knew it.
    */
-  applyRemote(rows: EntryBatch, isCovered: (key: string) => boolean): void {
+  applyRemote(
+    rows: EntryBatch,
+    isCovered: (key: string) => boolean,
+    isWhole: (key: string) => boolean = () => false,
+  ): void {
     const listening = this.#listeners.size > 0;
     const changes: RowChange[] = [];
     for (let i = 0; i < rows.count; i++) {
       const key = rows.keys[i] as string;
       const before = listening ? this.#state(key) : NOTHING;
-      const changed = rows.tags[i] === Tag.LEFT ? !isCovered(key) && this.#leave(key) : this.#arrive(rows, i, key);
+      let changed: boolean;
+      if (rows.tags[i] === Tag.LEFT) changed = !isCovered(key) && this.#leave(key);
+      else changed = isWhole(key) ? this.#replace(rows, i, key) : this.#arrive(rows, i, key);
       if (changed && listening) changes.push(this.#change(key, before, 'remote'));
     }
     if (changes.length > 0) this.#notify(changes);
@@ -284,6 +299,26 @@ export class ReplicaMap {
     this.#applied(key, outcome);
     if (outcome !== Outcome.APPLIED) return false;
     if (!this.#pending.has(key)) this.#owner.onBaseChanged(this, key);
+    return true;
+  }
+
+  /**
+   * Merging would keep what the server has forgotten: elements whose removal is no longer remembered, or records that a
+   * server restored from a backup does not have.
+   */
+  #replace(rows: EntryBatch, index: number, key: string): boolean {
+    const isPending = this.#pending.has(key);
+    if (isPending) this.#left.delete(key);
+    if (isSameRow(isPending ? this.#base : this.table, rows, index)) return false;
+    this.#owner.onBaseChanged(this, key);
+    if (isPending) {
+      this.#forgetBase(key);
+      this.#mergeRow(this.#base, rows, index);
+      this.rebuild(key);
+    } else {
+      this.#remove(key);
+      this.#applied(key, this.#mergeRow(this.table, rows, index));
+    }
     return true;
   }
 
@@ -382,17 +417,7 @@ export class ReplicaMap {
   }
 
   #decode(slot: number): unknown {
-    const { table } = this;
-    switch (table.tag(slot)) {
-      case Tag.LWW_SET:
-        return decodeValue(table.source(slot), table.start(slot), table.end(slot));
-      case Tag.OR_STATE:
-        return decodeOrState(table.bytes(slot)).elements.map((element) => decodeValue(element.value));
-      case Tag.COUNTER_STATE:
-        return counterValue(decodeCounterState(table.bytes(slot)));
-      default:
-        return undefined;
-    }
+    return decodeRecord(this.table, slot);
   }
 
   #state(key: string): RecordState {
@@ -413,4 +438,27 @@ export class ReplicaMap {
       }
     }
   }
+}
+
+/** The value of a record of any kind; undefined for a removed one. */
+function decodeRecord(table: RecordTable, slot: number): unknown {
+  switch (table.tag(slot)) {
+    case Tag.LWW_SET:
+      return decodeValue(table.source(slot), table.start(slot), table.end(slot));
+    case Tag.OR_STATE:
+      return decodeOrState(table.bytes(slot)).elements.map((element) => decodeValue(element.value));
+    case Tag.COUNTER_STATE:
+      return counterValue(decodeCounterState(table.bytes(slot)));
+    default:
+      return undefined;
+  }
+}
+
+function isSameRow(table: RecordTable, rows: EntryBatch, index: number): boolean {
+  const slot = table.find(rows.keys[index] as string);
+  if (slot < 0 || table.tag(slot) !== rows.tags[index] || table.ms(slot) !== rows.ms[index]) return false;
+  if (table.counter(slot) !== rows.counters[index] || table.replica(slot) !== rows.replicas[index]) return false;
+  const bytes = table.bytes(slot);
+  const others = rows.bytes(index);
+  return bytes.length === others.length && bytes.every((byte, at) => byte === others[at]);
 }
