@@ -367,6 +367,28 @@ describe('Streams', () => {
   });
 });
 
+describe('Rights that are taken away', () => {
+  it('take the rows with them, but not what is pending', async () => {
+    const world = new World();
+    const client = await world.online();
+    client.on('error', () => {});
+    const map = client.getMap<number>('m');
+    map.get('a');
+    await world.time.advance(10);
+    await world.stream(rowsOf('m', [['a', 1, NOW]]), { cursors: [0, 5], last: true });
+    map.set('mine', 2);
+    const queryId = world.subscriptions.at(-1)?.queryId ?? 0;
+    world.node.say({ type: 'QUERY_RESET', queryId, logId: 'log-1', shards: [0] });
+    world.node.say({ type: 'ERROR', code: 'FORBIDDEN', message: 'no', ref: queryId });
+    await world.time.advance(10);
+    expect([...map.keys()]).toEqual(['mine']);
+    world.node.peer.close(1006, 'cut');
+    await world.time.advance(5_000);
+    expect(world.subscriptions.at(-1)).toMatchObject({ logId: null, cursors: [] });
+    await client.close();
+  });
+});
+
 describe('Storage', () => {
   it('brings back what was pending, under the same timestamps, and what was synced with its cursors', async () => {
     const world = new World();

@@ -155,8 +155,13 @@ export class Stream {
     this.#progressed();
   }
 
-  /** The server refuses the stream. */
-  onRefused(error: TopGunError): void {
+  /** The server refuses the stream. What may not be read any more is forgotten, unless another stream stands for it. */
+  onRefused(error: TopGunError, isCovered: (key: string) => boolean): void {
+    if (error.code === 'FORBIDDEN') {
+      const own = this.isWindow ? [...this.#members] : [...this.map.table.keys()].filter((key) => this.matches(key));
+      this.forget();
+      this.map.drop(own.filter((key) => !isCovered(key)));
+    }
     this.#error = error;
     const waiters = this.#waiters;
     this.#waiters = [];

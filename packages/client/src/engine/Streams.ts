@@ -133,7 +133,8 @@ export class Streams {
       return;
     }
     const error = new TopGunError(message.code, message.message);
-    stream.onRefused(error);
+    stream.onRefused(error, (key) => this.#isCoveredBeside(stream, key));
+    this.#owner.onState(stream);
     this.#owner.onRefused(stream, error);
   }
 
