@@ -17,11 +17,11 @@ const SILENT_AFTER_MS = 75_000;
 export class ClientIds {
   readonly #holders = new Map<string, Set<ClientIdHolder>>();
 
-  /** False: a live session of another subject goes by that id. Sessions of the same subject that have died are ended. */
+  /** False: a live session of another subject goes by that id. Sessions that have died are ended. */
   claim(clientId: string, holder: ClientIdHolder, now: number): boolean {
     const holders = this.#holders.get(clientId) ?? new Set();
-    for (const other of holders) if (other.subject !== holder.subject) return false;
     for (const other of [...holders]) if (now - other.heardAt > SILENT_AFTER_MS) other.replace();
+    for (const other of holders) if (other.subject !== holder.subject) return false;
     // Replaced sessions have released the id, and may have taken the set with them.
     const remaining = this.#holders.get(clientId);
     if (remaining === undefined) this.#holders.set(clientId, new Set([holder]));

@@ -14,7 +14,7 @@ export const CloseCode = {
   TRY_AGAIN: 1013,
   /** No token, a token that does not hold, or one that has expired. */
   UNAUTHENTICATED: 4401,
-  /** A renewal for another subject, or a client id that another subject is using. */
+  /** A renewal for another subject or client id. */
   FORBIDDEN: 4403,
   /** No AUTH within `authTimeoutMs`. */
   AUTH_TIMEOUT: 4408,

@@ -112,8 +112,9 @@ describe('client ids', () => {
     const harness = sessionHarness();
     const ann = await harness.join('ann-token', 'shared');
     const bob = await harness.join('bob-token', 'shared');
-    expect(bob.peer.last).toMatchObject({ type: 'AUTH_FAIL', code: 'FORBIDDEN' });
-    expect(bob.peer.closed?.code).toBe(CloseCode.FORBIDDEN);
+    // A code that says "come back": when a device changes users, the former user's connection may end a moment later.
+    expect(bob.peer.last).toMatchObject({ type: 'AUTH_FAIL', code: 'UNAVAILABLE' });
+    expect(bob.peer.closed?.code).toBe(CloseCode.TRY_AGAIN);
     expect(ann.session.state).toBe('active');
     ann.session.onClosed();
     expect((await harness.join('bob-token', 'shared')).session.state).toBe('active');
@@ -124,6 +125,15 @@ describe('client ids', () => {
     const first = await harness.join();
     const second = await harness.join();
     expect([first.session.state, second.session.state]).toEqual(['active', 'active']);
+  });
+
+  it('pass to another subject when the session of the former one has been silent', async () => {
+    const harness = sessionHarness();
+    const silent = await harness.join('ann-token', 'shared');
+    harness.runtime.advance(76_000);
+    const bob = await harness.join('bob-token', 'shared');
+    expect(silent.peer.closed?.code).toBe(CloseCode.REPLACED);
+    expect(bob.session.state).toBe('active');
   });
 
   it('pass to a new session when the old one has been silent', async () => {

@@ -245,7 +245,8 @@ export class Session {
     const active = new ActiveSession(this.#ports, this.#outbox, clientId, identity, () => this.#onIdle());
     this.#state = { name: 'active', active, expiry: this.#watchExpiry(identity), renewing: false };
     if (!this.#host.clientIds.claim(clientId, this, runtime.monotonic())) {
-      this.#failAuth('FORBIDDEN', 'this client id is in use; choose another');
+      // Not the credentials' fault: on a device that changes users, the former user's connection may end a moment later.
+      this.#failAuth('UNAVAILABLE', 'another subject goes by this client id; try again, or choose another id');
       return;
     }
     counters.authSucceeded++;
