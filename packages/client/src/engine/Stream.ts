@@ -5,7 +5,6 @@ import {
   decodeValue,
   type EntryBatch,
   encodeValue,
-  Kind,
   type Query,
   type QueryRecordsMessage,
   type QueryResetMessage,
