@@ -1,8 +1,10 @@
 import { type Runtime, shardOfKey } from '@topgunbuild/core';
+import type { Logger } from '../Logger.js';
 import type { Stream, StreamSink, SubscribeSpec } from '../shard/DataPlane.js';
 import type { ShardMap } from '../shard/ShardMap.js';
 import type { MapObserver, ShardStore } from '../shard/ShardStore.js';
 import type { CatchUpSource } from './CatchUp.js';
+import { GuardedSink } from './GuardedSink.js';
 import { LiveGroup } from './LiveGroup.js';
 import { LiveMap } from './LiveMap.js';
 import type { LiveTuning } from './LiveTuning.js';
@@ -14,16 +16,19 @@ import { WindowStream } from './WindowStream.js';
 /** Live queries over the shards of this node. */
 export class LiveHub implements MapObserver {
   readonly #runtime: Runtime;
+  readonly #logger: Logger;
   readonly #tuning: LiveTuning;
   readonly #maps = new Map<string, LiveMap>();
   readonly #streams = new Set<Stream>();
+  readonly #sinks = new WeakMap<StreamSink, GuardedSink>();
   #stores: readonly ShardStore[] = [];
   #logId = '';
   #dirty: LiveMap[] = [];
   #windows = 0;
 
-  constructor(runtime: Runtime, tuning: LiveTuning) {
+  constructor(runtime: Runtime, logger: Logger, tuning: LiveTuning) {
     this.#runtime = runtime;
+    this.#logger = logger;
     this.#tuning = tuning;
   }
 
@@ -50,9 +55,10 @@ export class LiveHub implements MapObserver {
     const live = this.#liveMap(spec.map);
     // A newcomer must not be told of changes that it will find in the tables.
     live.flush();
+    const guarded = this.#guarded(sink);
     return spec.query.limit === undefined
-      ? this.#subscribePlain(spec, filter, live, sink)
-      : this.#subscribeWindow(spec, filter, live, sink);
+      ? this.#subscribePlain(spec, filter, live, guarded)
+      : this.#subscribeWindow(spec, filter, live, guarded);
   }
 
   closeAll(): void {
@@ -115,10 +121,11 @@ export class LiveHub implements MapObserver {
       const shard = spec.cursors[i] as number;
       const seq = spec.cursors[i + 1] as number;
       const store = this.#stores[shard];
-      if (store === undefined || seq === 0 || !source.shards.includes(shard)) continue;
+      if (store === undefined || seq === 0 || !source.shards.includes(shard) || resets.includes(shard)) continue;
       const collectedSeq = store.find(spec.map)?.collectedSeq ?? 0;
-      if (seq < collectedSeq || seq > store.appliedSeq) resets.push(shard);
-      else cursors[shard] = seq;
+      const isHonoured = seq >= collectedSeq && seq <= store.appliedSeq;
+      cursors[shard] = isHonoured ? seq : 0;
+      if (!isHonoured) resets.push(shard);
     }
     return { cursors, resets };
   }
@@ -131,6 +138,16 @@ export class LiveHub implements MapObserver {
     if (filter.keys === null) return this.#stores.map((store) => store.shard);
     const shards = new Set(filter.keys.map((key) => shardOfKey(key, this.#stores.length)));
     return [...shards].sort((a, b) => a - b);
+  }
+
+  /** One guard a sink, so that the streams of a session are known as such. */
+  #guarded(sink: StreamSink): GuardedSink {
+    let guarded = this.#sinks.get(sink);
+    if (guarded === undefined) {
+      guarded = new GuardedSink(sink, this.#logger);
+      this.#sinks.set(sink, guarded);
+    }
+    return guarded;
   }
 
   #liveMap(name: string): LiveMap {

@@ -144,6 +144,23 @@ describe('a stream of a map', () => {
     expect(frames[0]).toBe(frames[1]);
   });
 
+  it('suffers nothing from the failure of another sink', async () => {
+    const h = await PlaneHarness.open(one);
+    const broken = {
+      hasRoom: true,
+      send: (): void => {
+        throw new Error('the socket is gone');
+      },
+    };
+    const spec = { map: 'todos', logId: null, cursors: [], restriction: null };
+    const streams = [{}, { limit: 2 }].map((query) => h.plane.subscribe({ ...spec, query, queryId: 9 }, broken));
+    const client = h.subscribe();
+    expect(await h.write(set('k', 'v', 1))).toEqual([]);
+    await h.settle();
+    for (const stream of streams) stream.resume();
+    expect(client.values(0).get('k')).toBe('v');
+  });
+
   it('stops when it is closed, and leaves nothing behind', async () => {
     const h = await PlaneHarness.open();
     const clients = [h.subscribe(), h.subscribe({ where: { a: 1 } }), h.subscribe({ limit: 3 })];

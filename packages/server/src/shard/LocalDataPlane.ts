@@ -65,7 +65,7 @@ export class LocalDataPlane implements DataPlane, ShardOwner {
     this.#runtime = runtime;
     this.#logger = logger;
     this.#tuning = { ...DEFAULT_TUNING, ...options };
-    this.#hub = new LiveHub(runtime, { ...DEFAULT_LIVE_TUNING, ...options });
+    this.#hub = new LiveHub(runtime, logger, { ...DEFAULT_LIVE_TUNING, ...options });
     this.#snapshots = new SnapshotKeeper(backbone, runtime, logger, shardCount, this.#tuning.snapshotStepRows);
     const env: ShardEnvironment = {
       backbone,

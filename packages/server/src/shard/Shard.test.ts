@@ -165,6 +165,16 @@ describe('a shard', () => {
       expect(h.backbone.shardLog(0).head).toBe(1);
     });
 
+    it('says that it is not ready when the log does not answer at all', async () => {
+      const h = await PlaneHarness.open(one);
+      h.backbone.fault = () => 'hold';
+      start(h, set('a', 1, 1));
+      await h.settle(9_000);
+      expect(h.plane.readyProblem()).toBeNull();
+      await h.settle(2_000);
+      expect(h.plane.readyProblem()).toContain('does not answer');
+    });
+
     it('does not hold up other shards', async () => {
       const h = await PlaneHarness.open({ shardCount: 2 });
       h.backbone.fault = (shard) => (shard === 0 ? 'refuse' : 'none');

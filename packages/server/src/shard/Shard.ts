@@ -83,8 +83,11 @@ export class Shard {
     const state = this.#state;
     switch (state.name) {
       case 'idle':
-      case 'appending':
         return null;
+      case 'appending': {
+        const ms = this.#env.runtime.monotonic() - state.flight.startedAt;
+        return ms < this.#env.tuning.refuseAfterMs ? null : `shard ${this.id}: the log does not answer`;
+      }
       case 'recovering':
         return `shard ${this.id}: the log fails: ${state.error.message}`;
       case 'fenced':
