@@ -35,7 +35,7 @@ describe('a stream of a map', () => {
     expect(resumed.records).toBe(1_000);
     expect(resumed.values(0).get('todo-97')).toEqual(value(1 + 5e5));
     expect(resumed.bytes).toBeLessThan(1.2 * changedBytes);
-  });
+  }, 60_000);
 
   it('sends messages of about 64 KiB', async () => {
     const h = await PlaneHarness.open();
