@@ -43,6 +43,17 @@ describe('tokens', () => {
     await eventually('the diary has arrived', () => map.get('diary') === 'of ann');
   });
 
+  it('of another subject get through as soon as the former one’s connection is gone', async () => {
+    const { url } = await startServer(['--memory', '--jwt-secret', SECRET]);
+    const former = await RawSession.authenticated(url, mintToken('ann'), 'device');
+    const client = startClient({ url, auth: mintToken('bob'), clientId: 'device' });
+    const refused = new Promise((resolve) => client.on('status', (status) => status === 'offline' && resolve(status)));
+    await client.start();
+    await refused;
+    former.close();
+    await client.ready({ timeoutMs: 10_000 });
+  });
+
   it('that have ended keep writes waiting for the next one', async () => {
     const { url } = await startServer(['--memory', '--jwt-secret', SECRET]);
     const client = startClient({ url, auth: mintToken('ann', { expiresInMs: -10_000 }) });

@@ -62,6 +62,10 @@ export class RawSession {
     this.#socket.send(bytes);
   }
 
+  close(): void {
+    this.#socket.close();
+  }
+
   /** Takes the first message of this type that was received and not taken yet. */
   async next<Type extends ServerMessage['type']>(type: Type): Promise<Of<Type>> {
     for (;;) {
