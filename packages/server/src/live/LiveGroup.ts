@@ -75,6 +75,13 @@ export class LiveGroup {
     for (const stream of [...this.#live]) this.#send(stream, frames, delivered, lost);
   }
 
+  /** In place of `deliver`, when there is too much to do at once. */
+  postpone(delivered: Float64Array): void {
+    for (const stream of [...this.#live]) stream.postpone(delivered.slice());
+    // A walk may not name the rows that a restricted stream has lost, and here nobody finds out which those are.
+    if (this.filter.isRestricted) for (const stream of [...this.#behind]) stream.startOver();
+  }
+
   #send(stream: PlainStream, frames: readonly SharedFrame[], delivered: Float64Array, lost: readonly string[]): void {
     for (let i = 0; i < frames.length; i++) {
       if (stream.hasRoom) {

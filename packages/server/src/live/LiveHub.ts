@@ -10,6 +10,7 @@ import { LiveMap } from './LiveMap.js';
 import type { LiveTuning } from './LiveTuning.js';
 import { PlainStream, type PlainStreamPort } from './PlainStream.js';
 import { type RowFilter, rowFilter } from './RowFilter.js';
+import { Turns } from './Turns.js';
 import { Window } from './Window.js';
 import { WindowStream } from './WindowStream.js';
 
@@ -18,6 +19,7 @@ export class LiveHub implements MapObserver {
   readonly #runtime: Runtime;
   readonly #logger: Logger;
   readonly #tuning: LiveTuning;
+  readonly #turns: Turns;
   readonly #maps = new Map<string, LiveMap>();
   readonly #streams = new Set<Stream>();
   readonly #sinks = new WeakMap<StreamSink, GuardedSink>();
@@ -30,6 +32,7 @@ export class LiveHub implements MapObserver {
     this.#runtime = runtime;
     this.#logger = logger;
     this.#tuning = tuning;
+    this.#turns = new Turns(runtime);
   }
 
   /** Must come before the first subscription. */
@@ -74,6 +77,7 @@ export class LiveHub implements MapObserver {
     const owner = group;
     const port: PlainStreamPort = {
       runtime: this.#runtime,
+      turns: this.#turns,
       logId: this.#logId,
       flush: () => live.flush(),
       settled: () => live.settled(),
@@ -92,7 +96,8 @@ export class LiveHub implements MapObserver {
   #subscribeWindow(spec: SubscribeSpec, filter: RowFilter, live: LiveMap, sink: StreamSink): Stream {
     let window = live.windows.get(filter.id);
     if (window === undefined) {
-      window = new Window(filter, this.#sourceOf(spec.map, filter), this.#runtime, () => live.flush());
+      const port = { runtime: this.#runtime, turns: this.#turns, owner: sink, flush: () => live.flush() };
+      window = new Window(filter, this.#sourceOf(spec.map, filter), port);
       live.windows.set(filter.id, window);
       this.#windows++;
     }
@@ -153,7 +158,7 @@ export class LiveHub implements MapObserver {
   #liveMap(name: string): LiveMap {
     let live = this.#maps.get(name);
     if (live === undefined) {
-      live = new LiveMap(name, this.#stores, this.#runtime, this.#onDirty);
+      live = new LiveMap(name, this.#stores, this.#runtime, this.#tuning, this.#onDirty);
       this.#maps.set(name, live);
     }
     return live;

@@ -4,6 +4,7 @@ import type { ShardMap } from '../shard/ShardMap.js';
 import type { ShardStore } from '../shard/ShardStore.js';
 import { ChangedRow } from './ChangedRow.js';
 import type { LiveGroup, ShardChanges } from './LiveGroup.js';
+import type { LiveTuning } from './LiveTuning.js';
 import type { Window } from './Window.js';
 
 /** All that watches one map. Exists while somebody does. */
@@ -13,6 +14,7 @@ export class LiveMap implements MapWatcher {
   readonly windows = new Map<string, Window>();
   readonly #stores: readonly ShardStore[];
   readonly #runtime: Runtime;
+  readonly #tuning: LiveTuning;
   readonly #onDirty: (map: LiveMap) => void;
   /** What changed since the last flush. */
   #dirty: MapChanges[] = [];
@@ -20,10 +22,17 @@ export class LiveMap implements MapWatcher {
   readonly #delivered: Float64Array;
   #needsOld = false;
 
-  constructor(name: string, stores: readonly ShardStore[], runtime: Runtime, onDirty: (map: LiveMap) => void) {
+  constructor(
+    name: string,
+    stores: readonly ShardStore[],
+    runtime: Runtime,
+    tuning: LiveTuning,
+    onDirty: (map: LiveMap) => void,
+  ) {
     this.name = name;
     this.#stores = stores;
     this.#runtime = runtime;
+    this.#tuning = tuning;
     this.#onDirty = onDirty;
     this.#delivered = new Float64Array(stores.length);
     for (const store of stores) {
@@ -79,8 +88,19 @@ export class LiveMap implements MapWatcher {
   flush(): void {
     if (this.#dirty.length === 0) return;
     const changes = this.#take();
-    for (const group of [...this.groups.values()]) group.deliver(changes, this.#delivered);
-    for (const window of [...this.windows.values()]) window.update(changes);
+    let rows = 0;
+    for (const shard of changes) rows += shard.rows.length;
+    let tests = 0;
+    for (const group of [...this.groups.values()]) {
+      if (tests > this.#tuning.flushTests) group.postpone(this.#delivered);
+      else group.deliver(changes, this.#delivered);
+      if (!group.filter.isOpen) tests += rows * group.filter.conditions;
+    }
+    for (const window of [...this.windows.values()]) {
+      if (tests > this.#tuning.flushTests) window.postpone();
+      else window.update(changes);
+      tests += rows * window.conditions;
+    }
     for (const { map, seq } of changes) this.#delivered[map.shard] = seq;
   }
 

@@ -1,11 +1,16 @@
-import { encodeMessage, type Runtime, type Timer } from '@topgunbuild/core';
+import { encodeMessage, type Runtime } from '@topgunbuild/core';
 import type { Stream, StreamSink } from '../shard/DataPlane.js';
 import { CatchUp } from './CatchUp.js';
 import type { LiveGroup } from './LiveGroup.js';
 import { recordsFrame } from './recordsFrame.js';
+import type { Turns } from './Turns.js';
+
+/** Testing so many conditions takes as long as looking at a row. */
+export const CONDITIONS_AS_ROW = 16;
 
 export interface PlainStreamPort {
   readonly runtime: Runtime;
+  readonly turns: Turns;
   readonly logId: string;
   /** Delivers what has changed to live streams, so that a walk that follows finds nothing undelivered. */
   flush(): void;
@@ -15,7 +20,7 @@ export interface PlainStreamPort {
 }
 
 type State =
-  | { readonly name: 'behind'; readonly catchUp: CatchUp; readonly timer: Timer | null }
+  | { readonly name: 'behind'; readonly catchUp: CatchUp }
   | { readonly name: 'live' }
   | { readonly name: 'closed' };
 
@@ -44,10 +49,10 @@ export class PlainStream implements Stream {
     this.#group = group;
     this.#port = port;
     this.#sink = sink;
-    this.#state = { name: 'behind', catchUp: new CatchUp(group.source, group.filter, cursors), timer: null };
+    this.#state = { name: 'behind', catchUp: new CatchUp(group.source, group.filter, cursors) };
     group.addBehind(this);
     if (resets.length > 0) this.#sendReset(resets);
-    this.#pump();
+    port.turns.run(sink, this.#pump);
   }
 
   get hasRoom(): boolean {
@@ -61,12 +66,24 @@ export class PlainStream implements Stream {
   /** The sink is full: what the subscriber has is told by `cursors`. */
   fallBehind(cursors: Float64Array): void {
     if (this.#state.name !== 'live') return;
-    this.#state = {
-      name: 'behind',
-      catchUp: new CatchUp(this.#group.source, this.#group.filter, cursors),
-      timer: null,
-    };
+    this.#state = { name: 'behind', catchUp: new CatchUp(this.#group.source, this.#group.filter, cursors) };
     this.#group.addBehind(this);
+  }
+
+  /** There is too much to do at once: from `cursors`, which is what the subscriber has, it catches up in turns. */
+  postpone(cursors: Float64Array): void {
+    this.fallBehind(cursors);
+    this.#port.turns.later(this.#sink, this.#pump);
+  }
+
+  /** Everything is sent anew, because nobody has looked which rows were lost. */
+  startOver(): void {
+    if (this.#state.name !== 'behind') return;
+    const { catchUp } = this.#state;
+    const { shards } = this.#group.source;
+    for (const shard of shards) catchUp.restart(shard);
+    catchUp.forgetLost();
+    this.#sendReset(shards);
   }
 
   /** A row has left a restricted stream that is behind. */
@@ -74,11 +91,7 @@ export class PlainStream implements Stream {
     if (this.#state.name !== 'behind') return;
     const { catchUp } = this.#state;
     catchUp.lose(key);
-    const { shards, tuning } = this.#group.source;
-    if (catchUp.lostCount <= tuning.maxLostRows) return;
-    for (const shard of shards) catchUp.restart(shard);
-    catchUp.forgetLost();
-    this.#sendReset(shards);
+    if (catchUp.lostCount > this.#group.source.tuning.maxLostRows) this.startOver();
   }
 
   /** Deletions were forgotten that this stream has perhaps not told yet. */
@@ -87,7 +100,7 @@ export class PlainStream implements Stream {
   }
 
   resume(): void {
-    if (this.#state.name === 'behind' && this.#state.timer === null) this.#pump();
+    if (this.#state.name === 'behind') this.#port.turns.run(this.#sink, this.#pump);
   }
 
   close(): void {
@@ -95,19 +108,22 @@ export class PlainStream implements Stream {
     if (state.name === 'closed') return;
     if (state.name === 'behind') {
       state.catchUp.close();
-      if (state.timer !== null) this.#port.runtime.clearTimer(state.timer);
+      this.#port.turns.drop(this.#sink, this.#pump);
     }
     this.#state = { name: 'closed' };
     this.#group.remove(this);
     this.#port.closed(this);
   }
 
-  #pump(): void {
+  /** Catches up for a turn at most, and as long as the sink has room. */
+  readonly #pump = (): number => {
+    // The sink may have been told of its room while this stood in the queue, and closing drops what stands there.
+    if (this.#state.name !== 'behind') return 0;
     this.#port.flush();
     const { runtime } = this.#port;
-    const { turnBytes, turnRows } = this.#group.source.tuning;
-    let bytes = 0;
-    let walked = 0;
+    const { source, filter } = this.#group;
+    const rowCost = (1 + filter.conditions / CONDITIONS_AS_ROW) / source.tuning.turnRows;
+    let spent = 0;
     while (this.#state.name === 'behind' && this.#sink.hasRoom) {
       const { catchUp } = this.#state;
       const chunk = catchUp.next(runtime.now());
@@ -121,21 +137,19 @@ export class PlainStream implements Stream {
       if (isComplete || rows.batch.count > 0) {
         this.#sink.send(recordsFrame(this.queryId, cursors, rows.batch, true, isComplete));
       }
-      bytes += rows.bytes;
-      walked += chunk.walked;
-      if ((bytes >= turnBytes || walked >= turnRows) && this.#state.name === 'behind') {
-        const timer = runtime.setTimer(0, this.#continue);
-        this.#state = { name: 'behind', catchUp, timer };
-        return;
+      spent += Math.max(rows.bytes / source.tuning.turnBytes, chunk.walked * rowCost);
+      if (spent >= 1 && this.#isBehind()) {
+        this.#port.turns.later(this.#sink, this.#pump);
+        break;
       }
     }
-  }
-
-  readonly #continue = (): void => {
-    if (this.#state.name !== 'behind') return;
-    this.#state = { name: 'behind', catchUp: this.#state.catchUp, timer: null };
-    this.#pump();
+    return spent;
   };
+
+  /** Asked after calls that may change the state. */
+  #isBehind(): boolean {
+    return this.#state.name === 'behind';
+  }
 
   #sendReset(shards: readonly number[]): void {
     this.#sink.send(

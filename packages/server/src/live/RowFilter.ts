@@ -5,6 +5,7 @@ import {
   compileQuery,
   pinnedKeys,
   type Query,
+  queryCost,
   type Where,
 } from '@topgunbuild/core';
 
@@ -17,6 +18,8 @@ export interface RowFilter {
   readonly isOpen: boolean;
   /** Rows outside must not show, not even by their keys. */
   readonly isRestricted: boolean;
+  /** Tests that a row goes through at worst. */
+  readonly conditions: number;
   /** The only keys that can pass, or null. */
   readonly keys: readonly string[] | null;
 }
@@ -33,6 +36,7 @@ export function rowFilter(query: Query, restriction: Where | null): RowFilter {
     compiled: compileQuery(effective),
     isOpen: where === undefined || Object.keys(where).length === 0,
     isRestricted,
+    conditions: queryCost(effective).conditions,
     keys: pinnedKeys(effective),
   };
 }

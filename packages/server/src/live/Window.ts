@@ -3,14 +3,18 @@ import { ABSENT, rowValue } from '../shard/rowValue.js';
 import type { ShardStore } from '../shard/ShardStore.js';
 import type { CatchUpSource } from './CatchUp.js';
 import type { ShardChanges } from './LiveGroup.js';
+import { CONDITIONS_AS_ROW } from './PlainStream.js';
 import type { RowFilter } from './RowFilter.js';
 import type { RecordRows } from './recordsFrame.js';
 import { SortedRows, type WindowRow } from './SortedRows.js';
+import type { Turns } from './Turns.js';
 import type { WindowStream } from './WindowStream.js';
 
 const NONE = -1;
 const MAX_SLACK = 1_000;
 const MAX_TIMER_MS = 2 ** 30;
+/** Moving so many rows by one place takes as long as looking at a row. */
+const ROWS_MOVED_AS_ROW = 8_192;
 
 interface Scan {
   /** Index into the shards. */
@@ -18,6 +22,15 @@ interface Scan {
   iterator: ChangeIterator | null;
   /** Rows of the current shard that changed after this came by `update`. */
   untilSeq: number;
+}
+
+export interface WindowPort {
+  readonly runtime: Runtime;
+  readonly turns: Turns;
+  /** Whose turns the window takes to be built. */
+  readonly owner: object;
+  /** Delivers what has changed to all who watch the map. */
+  readonly flush: () => void;
 }
 
 /** How the visible part of a window has changed. */
@@ -39,6 +52,8 @@ export class Window {
   readonly #filter: RowFilter;
   readonly #source: CatchUpSource;
   readonly #runtime: Runtime;
+  readonly #turns: Turns;
+  readonly #owner: object;
   readonly #flush: () => void;
   readonly #streams = new Set<WindowStream>();
   /** Rows that subscribers get: offset and limit together. */
@@ -47,15 +62,18 @@ export class Window {
   /** What subscribers that are up to date hold. */
   #shown = new Map<string, WindowRow>();
   #scan: Scan | null = null;
-  #scanTimer: Timer | null = null;
+  /** What the present step has taken, in rows that are easily looked at. */
+  #stepCost = 0;
   #expiryTimer: Timer | null = null;
   #isClosed = false;
 
-  constructor(filter: RowFilter, source: CatchUpSource, runtime: Runtime, flush: () => void) {
+  constructor(filter: RowFilter, source: CatchUpSource, port: WindowPort) {
     this.#filter = filter;
     this.#source = source;
-    this.#runtime = runtime;
-    this.#flush = flush;
+    this.#runtime = port.runtime;
+    this.#turns = port.turns;
+    this.#owner = port.owner;
+    this.#flush = port.flush;
     const { limit = 0, offset = 0 } = filter.compiled.query;
     this.#visible = limit + offset;
     const slack = Math.max(source.tuning.minWindowSlack, Math.min(MAX_SLACK, this.#visible >> 2));
@@ -99,13 +117,24 @@ export class Window {
   close(): void {
     this.#isClosed = true;
     this.#endScan();
-    if (this.#scanTimer !== null) this.#runtime.clearTimer(this.#scanTimer);
+    this.#turns.drop(this.#owner, this.#continueScan);
     if (this.#expiryTimer !== null) this.#runtime.clearTimer(this.#expiryTimer);
   }
 
   /** Brings changes that nobody was told of yet into the window. */
   flush(): void {
     this.#flush();
+  }
+
+  /** Tests that a changed row goes through at worst. */
+  get conditions(): number {
+    return this.#filter.conditions;
+  }
+
+  /** In place of `update`, when there is too much to do at once: what subscribers hold stays until it is built anew. */
+  postpone(): void {
+    this.#beginScan();
+    this.#turns.later(this.#owner, this.#continueScan);
   }
 
   update(changes: readonly ShardChanges[]): void {
@@ -185,29 +214,36 @@ export class Window {
   }
 
   #rebuild(): void {
-    this.#rows.clear();
-    this.#scan = { position: 0, iterator: null, untilSeq: 0 };
-    this.#continueScan();
+    this.#beginScan();
+    this.#turns.run(this.#owner, this.#continueScan);
   }
 
-  readonly #continueScan = (): void => {
-    this.#scanTimer = null;
-    if (this.#isClosed) return;
-    if (!this.#step()) {
-      this.#scanTimer = this.#runtime.setTimer(0, this.#continueScan);
-      return;
+  #beginScan(): void {
+    this.#endScan();
+    this.#rows.clear();
+    this.#scan = { position: 0, iterator: null, untilSeq: 0 };
+  }
+
+  readonly #continueScan = (): number => {
+    if (this.#isClosed || this.#scan === null) return 0;
+    this.#stepCost = 0;
+    const isDone = this.#step();
+    const spent = this.#stepCost / this.#source.tuning.windowStepRows;
+    if (!isDone) {
+      this.#turns.later(this.#owner, this.#continueScan);
+      return spent;
     }
     this.#scan = null;
     this.#rows.takeCut();
     if (this.#rows.isCut && this.#rows.length < this.#visible) {
       // Rows went away while the tables were looked through.
-      this.#scan = { position: 0, iterator: null, untilSeq: 0 };
-      this.#rows.clear();
-      this.#scanTimer = this.#runtime.setTimer(0, this.#continueScan);
-      return;
+      this.#beginScan();
+      this.#turns.later(this.#owner, this.#continueScan);
+      return spent;
     }
     this.#show(null);
     for (const stream of [...this.#streams]) stream.resume();
+    return spent;
   };
 
   /** Looks at some more rows of the tables. True when none are left. */
@@ -216,7 +252,6 @@ export class Window {
     if (scan === null) return true;
     const { map: name, stores, shards, tuning } = this.#source;
     const now = this.#runtime.now();
-    let budget = tuning.windowStepRows;
     while (scan.position < shards.length) {
       const store = stores[shards[scan.position] as number] as ShardStore;
       const map = store.find(name);
@@ -227,7 +262,9 @@ export class Window {
       while (map !== null && scan.iterator !== null) {
         const { slot } = scan.iterator;
         if (slot === NONE || map.table.seq(slot) > scan.untilSeq) break;
-        if (budget-- <= 0) return false;
+        if (this.#stepCost >= tuning.windowStepRows) return false;
+        // A row has to be put among those that are there.
+        this.#stepCost += 1 + this.conditions / CONDITIONS_AS_ROW + this.#rows.length / ROWS_MOVED_AS_ROW;
         map.table.next(scan.iterator);
         this.#consider(store.shard, slot, now);
       }
