@@ -1,9 +1,14 @@
 import { type RecordTable, Tag } from '@topgunbuild/core';
-import { OldRow } from '../shard/OldRow.js';
+import type { OldRow } from '../shard/OldRow.js';
 import { ABSENT, decodeRowValue, rowValue } from '../shard/rowValue.js';
 import type { RowFilter } from './RowFilter.js';
 
 const UNREAD: unique symbol = Symbol('unread');
+
+interface OldValue {
+  readonly value: unknown;
+  readonly isLoser: boolean;
+}
 
 /** One record that changed, for all who watch its map: values are decoded at most once, and only when asked for. */
 export class ChangedRow {
@@ -14,7 +19,7 @@ export class ChangedRow {
   readonly #old: OldRow;
   readonly #now: number;
   #value: unknown = UNREAD;
-  #oldValue: unknown = UNREAD;
+  #oldValues: OldValue[] | null = null;
 
   constructor(table: RecordTable, shard: number, slot: number, old: OldRow, now: number) {
     this.table = table;
@@ -27,7 +32,8 @@ export class ChangedRow {
 
   /** False: the row is as it was, but somebody wrote to it in vain. */
   get isChanged(): boolean {
-    return this.#old !== OldRow.CONFIRMED;
+    for (let old: OldRow | null = this.#old; old !== null; old = old.older) if (!old.isLoser) return true;
+    return false;
   }
 
   get isRemoved(): boolean {
@@ -48,11 +54,26 @@ export class ChangedRow {
     return value !== ABSENT && filter.compiled.matches(this.key, value);
   }
 
+  /**
+   * Whether a version of the record passes that subscribers, or its author alone, may hold. In a restricted stream
+   * nobody is told of a write in vain: that would tell of a row that he may not see.
+   */
   matchedBefore(filter: RowFilter): boolean {
-    const { tag, expires, bytes } = this.#old;
-    if (tag === null) return false;
-    if (this.#oldValue === UNREAD) this.#oldValue = decodeRowValue(tag, expires, bytes, this.#now);
-    return this.#oldValue !== ABSENT && filter.compiled.matches(this.key, this.#oldValue);
+    this.#oldValues ??= this.#readOldValues();
+    for (const { value, isLoser } of this.#oldValues) {
+      if (isLoser && filter.isRestricted) continue;
+      if (filter.compiled.matches(this.key, value)) return true;
+    }
+    return false;
+  }
+
+  #readOldValues(): OldValue[] {
+    const values: OldValue[] = [];
+    for (let old: OldRow | null = this.#old; old !== null; old = old.older) {
+      const value = old.tag === null ? ABSENT : decodeRowValue(old.tag, old.expires, old.bytes, this.#now);
+      if (value !== ABSENT) values.push({ value, isLoser: old.isLoser });
+    }
+    return values;
   }
 }
 

@@ -15,7 +15,10 @@ export interface MapWatcher {
   collected(map: ShardMap): void;
 }
 
-/** What changed in one map of one shard since the watcher last looked: each record once, with its first old version. */
+/**
+ * What changed in one map of one shard since the watcher last looked: each record once, with the versions that it had
+ * meanwhile. Authors show their own versions, also those that nobody else ever saw.
+ */
 export class MapChanges {
   readonly map: ShardMap;
   /** By slot. */
@@ -31,26 +34,28 @@ export class MapChanges {
     const { table } = this.map;
     const slot = table.find(batch.keys[index] as string);
     const known = slot < 0 ? undefined : this.rows.get(slot);
-    const isNoted = known !== undefined && known !== OldRow.CONFIRMED;
-    const old = isNoted || slot < 0 || !this.#watcher.needsOld ? OldRow.ABSENT : OldRow.of(table, slot);
+    const needsOld = slot >= 0 && this.#watcher.needsOld;
+    const old = needsOld ? OldRow.of(table, slot, known) : (known ?? OldRow.ABSENT);
     const verdict = mergeEntry(table, batch, index, seq, maxElements);
-    if (verdict === Verdict.APPLIED) {
-      if (!isNoted) this.note(slot < 0 ? table.find(batch.keys[index] as string) : slot, old);
-    } else if (verdict === Verdict.LOST) {
-      this.confirm(slot);
-    }
+    if (verdict === Verdict.APPLIED) this.note(slot < 0 ? table.find(batch.keys[index] as string) : slot, old);
+    else if (verdict === Verdict.LOST) this.lose(slot, batch, index);
     return verdict;
   }
 
   /** Records that a row changed. */
   note(slot: number, old: OldRow): void {
-    this.rows.set(slot, old);
-    if (this.rows.size === 1) this.#watcher.changed(this);
+    this.#put(slot, old);
   }
 
-  /** Records that a write lost against this row. */
-  confirm(slot: number): void {
-    if (this.#watcher.needsOld && !this.rows.has(slot)) this.note(slot, OldRow.CONFIRMED);
+  /** Records that a write lost against the row in `slot`. */
+  lose(slot: number, batch: EntryBatch, index: number): void {
+    if (this.#watcher.needsOld) this.#put(slot, OldRow.loser(batch, index, this.rows.get(slot) ?? null));
+  }
+
+  #put(slot: number, old: OldRow): void {
+    const isFirst = this.rows.size === 0;
+    this.rows.set(slot, old);
+    if (isFirst) this.#watcher.changed(this);
   }
 
   collecting(): void {

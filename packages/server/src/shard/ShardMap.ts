@@ -30,7 +30,7 @@ export class ShardMap {
   judge(batch: EntryBatch, index: number, horizonMs: number, maxElements: number): Verdict {
     try {
       const outcome = judgeEntry(this.table, batch, index, maxElements);
-      if (outcome === Verdict.LOST) this.changes?.confirm(this.table.find(batch.keys[index] as string));
+      if (outcome === Verdict.LOST) this.changes?.lose(this.table.find(batch.keys[index] as string), batch, index);
       return outcome === Verdict.APPLIED && isStale(batch, index, horizonMs) ? Verdict.STALE : outcome;
     } catch {
       return Verdict.MALFORMED;
