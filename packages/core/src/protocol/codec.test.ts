@@ -282,6 +282,20 @@ describe('messages', () => {
     expect(codeOf(() => decodeClientMessage(frame, ops.count))).toBe('ok');
   });
 
+  it('hold no query that is larger than any sensible one', () => {
+    const sub = (size: number): Uint8Array =>
+      encodeMessage({
+        type: 'QUERY_SUB',
+        queryId: 1,
+        map: 'm',
+        query: { where: { data: new Uint8Array(size) } },
+        logId: null,
+        cursors: [],
+      });
+    expect(codeOf(() => decodeClientMessage(sub(2_000_000)))).toBe('ok');
+    expect(codeOf(() => decodeClientMessage(sub(2_200_000)))).toBe('TOO_LARGE');
+  });
+
   it('of another protocol version tell the version and nothing else, whatever their fields', () => {
     const frame = encodeValue([WIRE_TYPES.AUTH, 2, { anything: ['new'] }]);
     const expected = { type: 'AUTH', protocol: 2, token: null, clientId: '', mapVersion: 0 };
