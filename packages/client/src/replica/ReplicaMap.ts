@@ -402,7 +402,7 @@ export class ReplicaMap {
 
   #applied(key: string, outcome: Outcome): void {
     if (outcome !== Outcome.APPLIED) return;
-    const slot = this.table.find(key);
+    const slot = this.table.newest;
     this.#decoded[slot] = UNDECODED;
     const deadline = this.table.expires(slot);
     const now = deadline === 0 ? 0 : this.#owner.now();

@@ -56,9 +56,8 @@ export class RecordTable {
   #used = 0;
   #oldest = NONE;
   #newest = NONE;
-  /** What was found last: a key is looked up several times on its way in. */
-  #lastKey: string | null = null;
-  #lastSlot = NONE;
+  /** What was found last: a key is mostly looked up before it is put. */
+  #lastFound = NONE;
 
   constructor(map: string, replicas: Interner = new Interner()) {
     this.map = map;
@@ -77,13 +76,15 @@ export class RecordTable {
 
   /** The slot of `key`, or -1. */
   find(key: string): number {
-    if (key === this.#lastKey) return this.#lastSlot;
     const slot = this.#slots.get(key);
     if (slot === undefined) return NONE;
-    // The table's own copy: the caller's may keep a whole batch in memory.
-    this.#lastKey = this.key(slot);
-    this.#lastSlot = slot;
+    this.#lastFound = slot;
     return slot;
+  }
+
+  /** The slot of the latest change, or -1. */
+  get newest(): number {
+    return this.#newest;
   }
 
   keys(): IterableIterator<string> {
@@ -181,13 +182,11 @@ export class RecordTable {
     end: number,
     seq: number,
   ): number {
-    const found = this.find(key);
+    const found = this.#lastFound !== NONE && this.#keys[this.#lastFound] === key ? this.#lastFound : this.find(key);
     const isNew = found === NONE;
     const slot = isNew ? this.#allocate() : found;
     if (isNew) {
       const own = flatCopy(key);
-      this.#lastKey = own;
-      this.#lastSlot = slot;
       this.#keys[slot] = own;
       this.#slots.set(own, slot);
       this.#replica[slot] = this.#replicas.acquire(replica);
@@ -224,7 +223,6 @@ export class RecordTable {
   delete(slot: number): void {
     this.#unlink(slot);
     this.#slots.delete(this.key(slot));
-    this.#lastKey = null;
     this.#keys[slot] = undefined;
     this.#replicas.release(this.#replica[slot] as number);
     this.#arena.forget(this.#lengths[slot] as number);
