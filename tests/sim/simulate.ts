@@ -131,7 +131,8 @@ function judge(world: World): void {
   checkDurability(history, state, profile.shortRetention);
   checkPending(history);
   if (history.restores > 0) return;
-  checkCounters(history, state, profile.keys);
+  const guests = profile.clients.filter(({ role }) => role === 'guest').map(({ name }) => name);
+  checkCounters(history, state, profile.keys, (client) => !guests.includes(client));
   checkReads(history);
 }
 

@@ -7,12 +7,17 @@ const MAX_SUMS = 20_000;
  * Promise 4: a counter is the sum of what was acked. Writes whose process died before the answer may be in or not, so
  * the sums that are possible are worked out, and the counter must be one of them.
  */
-export function checkCounters(history: History, state: FinalState, keys: readonly string[]): void {
+export function checkCounters(
+  history: History,
+  state: FinalState,
+  keys: readonly string[],
+  mayCount: (client: string) => boolean,
+): void {
   for (const key of keys) {
     let sums = new Set([0]);
     let isBounded = true;
     for (const write of history.writes) {
-      if (write.action !== 'count' || write.key !== key) continue;
+      if (write.action !== 'count' || write.key !== key || !mayCount(write.client)) continue;
       if (write.rejected !== null && !write.acked) continue;
       const isSure = write.acked || write.persisted || !write.orphaned;
       if (isSure) {

@@ -68,6 +68,9 @@ function checkInvention(history: History, state: FinalState): void {
     }
   }
   for (const [key, row] of state.or) {
+    const ids = [...row.elements.values()];
+    const twice = ids.find((id, index) => ids.indexOf(id) !== index);
+    if (twice !== undefined) history.violate('identity', `tags/${key} holds ${twice} twice, which was added once`);
     for (const [stamp, id] of row.elements) {
       if (history.wire.ops.get(stamp)?.valueId !== id) history.violate('1', `nobody added ${id} to tags/${key}`);
     }

@@ -41,8 +41,11 @@ function isAnswered(history: History, write: WriteRecord, ackedRemovals: Readonl
     return true;
   }
   switch (write.action) {
-    case 'set':
     case 'add':
+      // Taken back before anybody was told of it.
+      if (history.writes.some((other) => other.action === 'drop' && other.id === write.id)) return true;
+      return (history.wire.byValue.get(write.id) ?? []).some((op) => op.acked || history.restores > 0);
+    case 'set':
       // The ack of a run that went back to a backup was still an answer.
       return (history.wire.byValue.get(write.id) ?? []).some((op) => op.acked || history.restores > 0);
     case 'remove':

@@ -97,9 +97,11 @@ function toWireOp(batch: EntryBatch, index: number): WireOp {
   const counter = batch.counters[index] as number;
   const replica = batch.replicas[index] as string;
   const bytes = batch.bytes(index).slice();
-  // A counter's operation is named by its slot and total: offered again it bears the record's timestamp.
-  const identity =
-    tag === Tag.COUNTER_ADD ? `${map}/${key}/${replica}=${[...bytes].join()}` : stampId(ms, counter, replica);
+  // A counter's operation is named by its slot and total: offered again it bears the record's timestamp. A removal that
+  // is offered again bears the timestamp of what it removes.
+  let identity = stampId(ms, counter, replica);
+  if (tag === Tag.COUNTER_ADD) identity = `${map}/${key}/${replica}=${[...bytes].join()}`;
+  if (tag === Tag.OR_REMOVE) identity = `-${identity}`;
   return {
     identity,
     map,

@@ -18,7 +18,8 @@ export class SimProcess implements Runtime {
   readonly #time: VirtualTime;
   readonly #random: Random;
   readonly #bornAt: number;
-  readonly #timers = new Set<Scheduled>();
+  /** With what each would call, so that one that is left behind can be told. */
+  readonly #timers = new Map<Scheduled, () => void>();
   #wallOffset: number;
   #alive = true;
 
@@ -35,13 +36,14 @@ export class SimProcess implements Runtime {
     return this.#alive;
   }
 
-  get liveTimers(): number {
-    return this.#timers.size;
+  /** Timers that have not fired: what each would call. */
+  get liveTimers(): string[] {
+    return [...this.#timers.values()].map((fn) => String(fn).replaceAll(/\s+/g, ' ').slice(0, 100));
   }
 
   kill(): void {
     this.#alive = false;
-    for (const event of this.#timers) this.#time.cancel(event);
+    for (const event of this.#timers.keys()) this.#time.cancel(event);
     this.#timers.clear();
   }
 
@@ -60,11 +62,12 @@ export class SimProcess implements Runtime {
 
   setTimer(delayMs: number, fn: () => void): SimTimer {
     if (!this.#alive) return { event: null };
-    const event = this.#time.at(delayMs, () => {
+    // As in Node: no timer fires within the same millisecond.
+    const event = this.#time.at(Math.max(1, delayMs), () => {
       this.#timers.delete(event);
       fn();
     });
-    this.#timers.add(event);
+    this.#timers.set(event, fn);
     return { event };
   }
 

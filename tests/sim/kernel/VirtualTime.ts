@@ -7,6 +7,9 @@ export interface Scheduled {
   fn: (() => void) | null;
 }
 
+/** No run needs nearly as many: one that does goes round in circles. */
+const MAX_EVENTS = 300_000;
+
 /**
  * The one time line of a run. Events happen in order of time, those of one moment in an order that the seed decides. After
  * each event everything that promises can still do is done before the next one.
@@ -60,7 +63,7 @@ export class VirtualTime {
       this.#pop();
       if (event.fn === null) continue;
       this.#now = Math.max(this.#now, event.dueAt);
-      this.#events++;
+      if (++this.#events > MAX_EVENTS) throw new Error(`the run does not end: ${MAX_EVENTS} events`);
       const { fn } = event;
       event.fn = null;
       try {

@@ -40,6 +40,7 @@ export class SimClient {
   #life = 0;
   #number = 0;
   #heard = new Set<string>();
+  #hasBeenOnline = false;
 
   constructor(profile: ClientProfile, world: World, disk: ClientDisk | null, random: Random) {
     this.profile = profile;
@@ -89,6 +90,9 @@ export class SimClient {
       if (operation === 'remove') this.#history.refusedRemovals.add(`${this.profile.name}/${map}/${key}`);
       this.#world.checkRejection(this.profile, error.code, `${operation} ${map}/${key}`);
     });
+    client.on('status', (status) => {
+      if (status === 'online') this.#hasBeenOnline = true;
+    });
     client.on('auth-failed', () => {
       if (alive()) process.setTimer(random.between(100, 3_000), () => this.refreshToken());
     });
@@ -126,8 +130,11 @@ export class SimClient {
     const closing = client.close();
     this.#orphan();
     await closing;
+    // An auth provider that was asked still answers.
+    await this.#world.time.sleep(500);
     if (!process.isAlive) return;
-    if (process.liveTimers > 0) this.#history.violate('leak', `${process.name} left ${process.liveTimers} timers`);
+    if (process.liveTimers.length > 0)
+      this.#history.violate('leak', `${process.name} left ${process.liveTimers.join()}`);
     process.kill();
     this.#world.network.clientDied(process);
   }
@@ -383,7 +390,9 @@ export class SimClient {
 
   async #token(): Promise<string> {
     const { faults, profile } = this.#world;
-    if (faults.authDown && this.#random.chance(0.5)) throw new Error('simulated: no token today');
+    // Until it has been in once, a client does not know for whom it writes; those writes are another story.
+    if (faults.authDown && this.#hasBeenOnline && this.#random.chance(0.5))
+      throw new Error('simulated: no token today');
     await this.process?.after(this.#random.wait(20));
     return this.#makeToken(profile.tokenMs * this.#random.between(0.5, 1));
   }

@@ -1,5 +1,14 @@
 import type { Logger } from '@topgunbuild/client';
-import type { ErrorCode } from '@topgunbuild/core';
+import {
+  type ClientMessage,
+  decodeClientMessage,
+  decodeServerMessage,
+  decodeValue,
+  EntryBatch,
+  type ErrorCode,
+  type ServerMessage,
+  Tag,
+} from '@topgunbuild/core';
 import { History } from '../history/History.js';
 import type { Random } from '../kernel/Random.js';
 import { EPOCH_MS, SimProcess } from '../kernel/SimProcess.js';
@@ -43,14 +52,14 @@ export class World {
       tap: {
         sentUp: (link, frame) => {
           this.history.wire.onUp(link, frame);
-          this.trace(() => `link ${link.id} > ${summary(frame)}`);
+          this.trace(() => `link ${link.id} ${link.client.name} > ${upText(frame)}`);
         },
-        arrivedUp: (link, frame) => this.trace(() => `link ${link.id} >> ${summary(frame)}`),
+        arrivedUp: (link, frame) => this.trace(() => `link ${link.id} ${link.client.name} >> ${upText(frame)}`),
         sentDown: (link, frame) => {
           this.history.wire.onDown(link, frame);
-          this.trace(() => `link ${link.id} < ${summary(frame)}`);
+          this.trace(() => `link ${link.id} ${link.client.name} < ${downText(frame)}`);
         },
-        arrivedDown: (link, frame) => this.trace(() => `link ${link.id} << ${summary(frame)}`),
+        arrivedDown: (link, frame) => this.trace(() => `link ${link.id} ${link.client.name} << ${downText(frame)}`),
       },
     });
     for (const client of profile.clients) this.addClient(client);
@@ -111,8 +120,8 @@ export class World {
     await Promise.race([node.stop(), this.time.sleep(12_000)]);
     if (!process.isAlive) return;
     await this.time.sleep(50);
-    if (checkLeaks && process.liveTimers > 0 && node.sessionCount === 0) {
-      this.history.violate('leak', `${process.name} left ${process.liveTimers} timers`);
+    if (checkLeaks && process.liveTimers.length > 0 && node.sessionCount === 0) {
+      this.history.violate('leak', `${process.name} left ${process.liveTimers.join()}`);
     }
     if (this.node === node) this.crashNode();
   }
@@ -169,9 +178,31 @@ function tell(details: object): string {
     .join(' ');
 }
 
-/** Type, size and a hash of the content: enough to see where two runs part. */
-function summary(frame: Uint8Array): string {
-  let hash = 0x811c9dc5;
-  for (const byte of frame) hash = Math.imul(hash ^ byte, 0x01000193);
-  return `type ${frame[1]} ${frame.length} B ${(hash >>> 0).toString(16)}`;
+/** The content of a frame, in short. */
+function upText(frame: Uint8Array): string {
+  return messageText(decodeClientMessage(frame.slice()));
+}
+
+function downText(frame: Uint8Array): string {
+  return messageText(decodeServerMessage(frame.slice()));
+}
+
+function messageText(message: ClientMessage | ServerMessage): string {
+  const { type, ...fields } = message;
+  const parts = Object.entries(fields).map(([name, value]) => {
+    if (value instanceof EntryBatch) return `${name}: ${rowsText(value)}`;
+    return name === 'limits' || name === 'token' ? name : `${name}: ${JSON.stringify(value)}`;
+  });
+  return `${type} ${parts.join(', ')}`;
+}
+
+function rowsText(rows: EntryBatch): string {
+  return Array.from({ length: rows.count }, (_, index) => {
+    const stamp = `${rows.ms[index]}.${rows.counters[index]}@${rows.replicas[index]}`;
+    const expires = rows.expires[index] === 0 ? '' : ` until ${rows.expires[index]}`;
+    const isValue = rows.tags[index] === Tag.LWW_SET || rows.tags[index] === Tag.OR_ADD;
+    const bytes = rows.bytes(index).slice();
+    const value = isValue ? JSON.stringify(decodeValue(bytes)) : Buffer.from(bytes).toString('hex');
+    return `\n      tag ${rows.tags[index]} ${rows.maps[index]}/${rows.keys[index]} ${stamp}${expires} ${value}`;
+  }).join('');
 }

@@ -1,0 +1,26 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { REGRESSIONS } from './regressions.js';
+import { simulate } from './simulate.js';
+
+async function traceOf(seed: number): Promise<string> {
+  const hash = createHash('sha256');
+  await simulate(seed, { trace: (line) => hash.update(line) });
+  return hash.digest('hex');
+}
+
+describe('simulation', () => {
+  it('runs the same way for the same seed, frame by frame', async () => {
+    for (const seed of [1, 14, 31]) expect(await traceOf(seed)).toBe(await traceOf(seed));
+  });
+
+  it('runs another way for another seed', async () => {
+    expect(await traceOf(1)).not.toBe(await traceOf(2));
+  });
+
+  for (const { seed, was } of REGRESSIONS) {
+    it(`seed ${seed} keeps all promises: ${was}`, async () => {
+      expect((await simulate(seed)).violations).toEqual([]);
+    });
+  }
+});
