@@ -332,6 +332,12 @@ describe('messages', () => {
     expect('a' in (message as { query: object }).query).toBe(false);
   });
 
+  it('reset no shard that cannot be', () => {
+    const reset = (shard: number): Uint8Array => encodeValue([WIRE_TYPES.QUERY_RESET, 1, 'log', [0, shard]]);
+    expect(decodeServerMessage(reset(270))).toMatchObject({ shards: [0, 270] });
+    expect(codeOf(() => decodeServerMessage(reset(271)))).toBe('BAD_FRAME');
+  });
+
   it('give a partition map that agrees with itself', () => {
     const map = ['c', 'i', 1, 2, [['n', 'ws://n']], [1, 0], [1, 1]];
     const frame = (...changed: [number, unknown][]) => {
@@ -341,6 +347,7 @@ describe('messages', () => {
     expect(decodeServerMessage(frame())).toMatchObject({ map: { owners: [0, -1], epochs: [1, 1], shardCount: 2 } });
     for (const bad of [
       frame([3, 0]),
+      frame([3, 0], [5, []], [6, []]),
       frame([3, 3]),
       frame([3, 272]),
       frame([5, [1]]),
