@@ -3,7 +3,6 @@ import type { ShardMap } from '../shard/ShardMap.js';
 import type { ShardStore } from '../shard/ShardStore.js';
 import type { CatchUpSource } from './CatchUp.js';
 import type { ChangedRow } from './ChangedRow.js';
-import type { PlainStream } from './PlainStream.js';
 import type { RowFilter } from './RowFilter.js';
 import { RecordRows, SharedFrame } from './recordsFrame.js';
 
@@ -14,14 +13,33 @@ export interface ShardChanges {
   readonly rows: readonly ChangedRow[];
 }
 
+/** A plain stream, as far as its group has to know it. */
+export interface GroupMember {
+  readonly queryId: number;
+  readonly hasRoom: boolean;
+  /** Sends a frame that the group has made for this query. */
+  sendLive(frame: Uint8Array): void;
+  /** Takes a frame less than the others got: it goes on from `cursors`, by shard, by itself. */
+  fallBehind(cursors: Float64Array): void;
+  /** As `fallBehind`, for a group that has too much to do at once. */
+  postpone(cursors: Float64Array): void;
+  /** Everything has to be sent anew. */
+  startOver(): void;
+  /** The row of `key` is not part of the stream any more. */
+  lose(key: string): void;
+  /** Cursors of `shard` below `seq` are void. */
+  collected(shard: number, seq: number): void;
+  close(): void;
+}
+
 /** All plain streams of one map with the same filter: what changes is judged and encoded once for them. */
 export class LiveGroup {
   readonly filter: RowFilter;
   readonly source: CatchUpSource;
   /** Streams that are up to date. */
-  readonly #live = new Set<PlainStream>();
+  readonly #live = new Set<GroupMember>();
   /** Streams that catch up. */
-  readonly #behind = new Set<PlainStream>();
+  readonly #behind = new Set<GroupMember>();
   readonly #covers: (shard: number) => boolean;
   #quietRows = 0;
   readonly #quietShards = new Set<number>();
@@ -41,23 +59,23 @@ export class LiveGroup {
     return this.source.stores[shard] as ShardStore;
   }
 
-  /** The stream is behind, and told so by `PlainStream`. */
-  addBehind(stream: PlainStream): void {
+  /** The stream is behind, and says so itself. */
+  addBehind(stream: GroupMember): void {
     this.#live.delete(stream);
     this.#behind.add(stream);
   }
 
-  addLive(stream: PlainStream): void {
+  addLive(stream: GroupMember): void {
     this.#behind.delete(stream);
     this.#live.add(stream);
   }
 
-  remove(stream: PlainStream): void {
+  remove(stream: GroupMember): void {
     this.#behind.delete(stream);
     this.#live.delete(stream);
   }
 
-  streams(): PlainStream[] {
+  streams(): GroupMember[] {
     return [...this.#live, ...this.#behind];
   }
 
@@ -82,7 +100,7 @@ export class LiveGroup {
     if (this.filter.isRestricted) for (const stream of [...this.#behind]) stream.startOver();
   }
 
-  #send(stream: PlainStream, frames: readonly SharedFrame[], delivered: Float64Array, lost: readonly string[]): void {
+  #send(stream: GroupMember, frames: readonly SharedFrame[], delivered: Float64Array, lost: readonly string[]): void {
     for (let i = 0; i < frames.length; i++) {
       if (stream.hasRoom) {
         stream.sendLive((frames[i] as SharedFrame).forQuery(stream.queryId));

@@ -35,3 +35,6 @@ export const DEFAULT_LIVE_TUNING: LiveTuning = {
   minWindowSlack: 16,
   windowStepRows: 5_000,
 };
+
+/** Testing so many conditions takes as long as looking at a row. */
+export const CONDITIONS_AS_ROW = 16;

@@ -1,12 +1,10 @@
 import { encodeMessage, type Runtime } from '@topgunbuild/core';
 import type { Stream, StreamSink } from '../shard/DataPlane.js';
 import { CatchUp } from './CatchUp.js';
-import type { LiveGroup } from './LiveGroup.js';
+import type { GroupMember, LiveGroup } from './LiveGroup.js';
+import { CONDITIONS_AS_ROW } from './LiveTuning.js';
 import { recordsFrame } from './recordsFrame.js';
 import type { Turns } from './Turns.js';
-
-/** Testing so many conditions takes as long as looking at a row. */
-export const CONDITIONS_AS_ROW = 16;
 
 export interface PlainStreamPort {
   readonly runtime: Runtime;
@@ -29,7 +27,7 @@ type State =
  * pace of its sink, or live, and gets each change as it happens. When the sink is full it falls behind: so nothing
  * ever queues up for it, and rows that change often meanwhile are sent once.
  */
-export class PlainStream implements Stream {
+export class PlainStream implements GroupMember, Stream {
   readonly queryId: number;
   readonly #group: LiveGroup;
   readonly #port: PlainStreamPort;

@@ -3,12 +3,11 @@ import { ABSENT, rowValue } from '../shard/rowValue.js';
 import type { ShardStore } from '../shard/ShardStore.js';
 import type { CatchUpSource } from './CatchUp.js';
 import type { ShardChanges } from './LiveGroup.js';
-import { CONDITIONS_AS_ROW } from './PlainStream.js';
+import { CONDITIONS_AS_ROW } from './LiveTuning.js';
 import type { RowFilter } from './RowFilter.js';
 import type { RecordRows } from './recordsFrame.js';
 import { SortedRows, type WindowRow } from './SortedRows.js';
 import type { Turns } from './Turns.js';
-import type { WindowStream } from './WindowStream.js';
 
 const NONE = -1;
 const MAX_SLACK = 1_000;
@@ -40,6 +39,14 @@ export interface WindowDiff {
   readonly left: readonly string[];
 }
 
+/** A subscriber of a window, as far as the window has to know it. */
+export interface WindowMember {
+  /** The window has changed by `diff`. */
+  changed(diff: WindowDiff): void;
+  /** There may be something to send. */
+  resume(): void;
+}
+
 /**
  * The first `offset + limit` rows of a sorted query over all shards of the node, and some more (the slack), kept up to
  * date change by change and shared by all subscribers of the same query.
@@ -55,7 +62,7 @@ export class Window {
   readonly #turns: Turns;
   readonly #owner: object;
   readonly #flush: () => void;
-  readonly #streams = new Set<WindowStream>();
+  readonly #streams = new Set<WindowMember>();
   /** Rows that subscribers get: offset and limit together. */
   readonly #visible: number;
   readonly #rows: SortedRows;
@@ -106,11 +113,11 @@ export class Window {
     if (table !== undefined && slot !== NONE) rows.add(table, slot);
   }
 
-  add(stream: WindowStream): void {
+  add(stream: WindowMember): void {
     this.#streams.add(stream);
   }
 
-  remove(stream: WindowStream): void {
+  remove(stream: WindowMember): void {
     this.#streams.delete(stream);
   }
 

@@ -1,7 +1,7 @@
 import { encodeMessage } from '@topgunbuild/core';
 import type { Stream, StreamSink } from '../shard/DataPlane.js';
 import { RecordRows, recordsFrame } from './recordsFrame.js';
-import type { Window, WindowDiff } from './Window.js';
+import type { Window, WindowDiff, WindowMember } from './Window.js';
 
 const CHUNK_BYTES = 64 * 1024;
 /** A version that no row has: the row must be sent again. */
@@ -14,7 +14,7 @@ type State =
   | { readonly name: 'closed' };
 
 /** One subscriber of a window: is sent what changes in it, or, when its sink is full, the difference later. */
-export class WindowStream implements Stream {
+export class WindowStream implements Stream, WindowMember {
   readonly #queryId: number;
   readonly #window: Window;
   readonly #sink: StreamSink;

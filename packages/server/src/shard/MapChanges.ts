@@ -1,6 +1,6 @@
 import { type EntryBatch, mergeEntry } from '@topgunbuild/core';
 import { OldRow } from './OldRow.js';
-import type { ShardMap } from './ShardMap.js';
+import type { ChangeRecorder, ShardMap } from './ShardMap.js';
 import { Verdict } from './Verdict.js';
 
 /** Somebody who follows the changes of one map, over all shards. */
@@ -19,7 +19,7 @@ export interface MapWatcher {
  * What changed in one map of one shard since the watcher last looked: each record once, with the versions that it had
  * meanwhile. Authors show their own versions, also those that nobody else ever saw.
  */
-export class MapChanges {
+export class MapChanges implements ChangeRecorder {
   readonly map: ShardMap;
   /** By slot. */
   readonly rows = new Map<number, OldRow>();

@@ -302,13 +302,19 @@ export class Shard {
     this.#logBytes += flight.bytes.length;
     budget.give(record.bytes);
     this.#merge(record, seq);
+    const verdicts = this.#verdicts.slice(0, record.tickets.length);
+    // Behind the end of the turn, at which streams are told: whoever is answered has then been sent what became of the
+    // record. Before the next record, and with this one merged whole: whoever is answered may come back with more.
+    queueMicrotask(() => this.#answerAll(record, verdicts));
     this.#enter({ name: 'idle' });
     this.kick();
-    // Only now: whoever is answered may come back with more, and must find the whole record merged.
-    for (let i = 0; i < record.tickets.length; i++) {
-      this.#answer(record.tickets[i] as WriteTicket, record.indexes[i] as number, this.#verdicts[i] as Verdict);
-    }
     this.#askForSnapshot();
+  }
+
+  #answerAll({ tickets, indexes }: PendingRecord, verdicts: readonly Verdict[]): void {
+    for (let i = 0; i < tickets.length; i++) {
+      this.#answer(tickets[i] as WriteTicket, indexes[i] as number, verdicts[i] as Verdict);
+    }
   }
 
   #merge(record: PendingRecord, seq: number): void {

@@ -7,8 +7,22 @@ import {
   mergeEntry,
   RecordTable,
 } from '@topgunbuild/core';
-import type { MapChanges } from './MapChanges.js';
+import type { OldRow } from './OldRow.js';
 import { Verdict } from './Verdict.js';
+
+/** Who writes down what changes in a map, for those who follow it. */
+export interface ChangeRecorder {
+  /** Merges row `index` of `batch` into the map's table, and writes down what that changed. */
+  merge(batch: EntryBatch, index: number, seq: number, maxElements: number): Verdict;
+  /** The row in `slot` changed; `old` is what it was. */
+  note(slot: number, old: OldRow): void;
+  /** Row `index` of `batch` lost against the row in `slot`. */
+  lose(slot: number, batch: EntryBatch, index: number): void;
+  /** Records are about to be forgotten. */
+  collecting(): void;
+  /** Cursors below the map's `collectedSeq` are void from now on. */
+  collected(): void;
+}
 
 /** The records of one map that live in one shard. */
 export class ShardMap {
@@ -18,7 +32,7 @@ export class ShardMap {
   /** The newest sequence among the changes whose tombstones were dropped: cursors below it cannot be honoured. */
   collectedSeq = 0;
   /** Collects what changes while somebody watches the map. */
-  changes: MapChanges | null = null;
+  changes: ChangeRecorder | null = null;
 
   constructor(shard: number, name: string, replicas: Interner) {
     this.shard = shard;
