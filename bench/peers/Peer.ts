@@ -1,5 +1,3 @@
-import type { Traffic } from '../harness/CountedWebSocket.js';
-
 /** Somebody who writes to and reads from a shared map, whatever is underneath. */
 export interface Peer {
   /** Writes `count` records with keys of its own as one transaction, or what comes closest to one. */
@@ -13,5 +11,3 @@ export type PeerKind = 'topgun' | 'relay' | 'yjs';
 
 /** What a peer is there for: a writer need not download what others write. */
 export type PeerPart = 'writer' | 'reader';
-
-export type { Traffic };
