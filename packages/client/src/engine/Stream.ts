@@ -34,6 +34,11 @@ export class Stream {
   readonly isWindow: boolean;
   /** A window's rows at the server. */
   readonly #members = new Set<string>();
+  /**
+   * Keys that have left a query without limit and are here all the same, because another stream stood for them. Until
+   * that one brings the record up to date it still looks as if it matched.
+   */
+  readonly #left = new Set<string>();
   #logId: string | null = null;
   readonly #cursors = new Map<number, number>();
   /** Shards that are being sent in full. */
@@ -139,6 +144,7 @@ export class Stream {
     this.#note(message.records);
     const isWhole = (key: string): boolean => message.initial && this.#isSentInFull(key, shardCount);
     this.map.applyRemote(message.records, isCovered, isWhole);
+    if (this.#left.size > 0) this.#forgetLeft();
     if (!this.isWindow) {
       this.#logId = logId;
       for (let i = 0; i + 1 < message.cursors.length; i += 2) {
@@ -171,7 +177,9 @@ export class Stream {
   /** Whether this stream, while somebody uses it, keeps the record of `key` as it is now up to date. */
   covers(key: string): boolean {
     if (this.users === 0 || this.#error !== null) return false;
-    return this.isWindow ? this.#members.has(key) : this.matches(key);
+    if (this.isWindow) return this.#members.has(key);
+    if (this.#left.has(key)) return false;
+    return this.map.newestPending(key) === null ? this.matches(key) : this.#baseMatches(key);
   }
 
   /** Whether the record of `key`, as it is here, belongs to the query, window aside. */
@@ -210,6 +218,7 @@ export class Stream {
     this.#logId = null;
     this.#cursors.clear();
     this.#members.clear();
+    this.#left.clear();
     this.#full = 'all';
     this.#seen = null;
     this.#complete = false;
@@ -221,12 +230,22 @@ export class Stream {
 
   #note(rows: EntryBatch): void {
     const keys = this.isWindow ? this.#members : this.#seen;
-    if (keys === null) return;
     for (let i = 0; i < rows.count; i++) {
       const key = rows.keys[i] as string;
-      if (rows.tags[i] !== Tag.LEFT) keys.add(key);
-      else if (this.isWindow) keys.delete(key);
+      if (rows.tags[i] !== Tag.LEFT) {
+        keys?.add(key);
+        if (this.#left.size > 0) this.#left.delete(key);
+      } else if (this.isWindow) {
+        this.#members.delete(key);
+      } else {
+        this.#left.add(key);
+      }
     }
+  }
+
+  /** Only keys that are still here need remembering. */
+  #forgetLeft(): void {
+    for (const key of this.#left) if (this.map.table.find(key) < 0) this.#left.delete(key);
   }
 
   /** Forgets rows that would belong here but were not among those that the server has. */

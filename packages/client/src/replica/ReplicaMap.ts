@@ -283,7 +283,8 @@ export class ReplicaMap {
     this.rebuild(op.key);
     if (!this.#pending.has(op.key)) {
       this.#forgetBase(op.key);
-      this.#left.delete(op.key);
+      // What is below was accepted before it, from a row that is in no stream any more.
+      if (this.#left.delete(op.key)) this.#remove(op.key);
     }
     if (this.#listeners.size > 0) this.#notify([this.#change(op.key, before, origin)]);
   }
@@ -327,7 +328,10 @@ export class ReplicaMap {
     if (this.#pending.has(key)) {
       this.#forgetBase(key);
       this.#left.add(key);
-      return false;
+      // Of a set or a counter the pending operations alone are something else than with the record below them.
+      if (this.kindOf(key) === Kind.LWW) return false;
+      this.rebuild(key);
+      return true;
     }
     return this.#remove(key);
   }
