@@ -15,6 +15,8 @@ function checkReader(
 ): void {
   let last: { readonly id: string; readonly op: WireOp } | null = null;
   let gone = false;
+  /** Something of its own was shown since, and taken back: what was there before is there again. */
+  let tookBack = false;
   for (const { at, id } of sightings) {
     if (id === null) {
       gone = true;
@@ -22,17 +24,21 @@ function checkReader(
     }
     // What was refused was shown and taken back, as it must be; what was never sent gave way to something later.
     const op = history.rejectedIds.has(id) ? undefined : history.wire.byValue.get(id)?.at(-1);
-    if (op === undefined) continue;
+    if (op === undefined) {
+      tookBack = true;
+      continue;
+    }
     const [, map, key] = reader.split('/');
     const [client] = reader.split('.');
     const removalRefused = history.refusedRemovals.has(`${client}/${map}/${key}`);
     if (last !== null && last.id !== id && !isAfter(op, last.op) && !removalRefused) {
       history.violate('6', `${reader} at ${at.toFixed(0)} went back from ${told(last.op)} to ${told(op)}`);
     }
-    if (last !== null && last.id === id && gone && !withTtl.has(id) && !removalRefused) {
+    if (last !== null && last.id === id && gone && !tookBack && !withTtl.has(id) && !removalRefused) {
       history.violate('5', `${reader} at ${at.toFixed(0)} sees ${told(op)} again after it was gone`);
     }
     last = { id, op };
     gone = false;
+    tookBack = false;
   }
 }
