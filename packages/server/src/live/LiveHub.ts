@@ -124,13 +124,17 @@ export class LiveHub implements MapObserver {
     if (spec.logId !== this.#logId || filter.isRestricted) return { cursors, resets: [...source.shards] };
     for (let i = 0; i + 1 < spec.cursors.length; i += 2) {
       const shard = spec.cursors[i] as number;
-      const seq = spec.cursors[i + 1] as number;
-      const store = this.#stores[shard];
-      if (store === undefined || seq === 0 || !source.shards.includes(shard) || resets.includes(shard)) continue;
-      const collectedSeq = store.find(spec.map)?.collectedSeq ?? 0;
-      const isHonoured = seq >= collectedSeq && seq <= store.appliedSeq;
-      cursors[shard] = isHonoured ? seq : 0;
-      if (!isHonoured) resets.push(shard);
+      if (shard < cursors.length) cursors[shard] = spec.cursors[i + 1] as number;
+    }
+    for (const shard of source.shards) {
+      const store = this.#stores[shard] as ShardStore;
+      const map = store.find(spec.map);
+      const seq = cursors[shard] as number;
+      // A subscriber without a cursor may still hold rows of the shard: those of a message that came before its first one.
+      const isHonoured = seq > 0 ? seq >= (map?.collectedSeq ?? 0) && seq <= store.appliedSeq : map === null;
+      if (isHonoured) continue;
+      cursors[shard] = 0;
+      resets.push(shard);
     }
     return { cursors, resets };
   }

@@ -211,6 +211,18 @@ describe('cursors', () => {
     expect(keys(restored.subscribe({}, { client }))).toEqual(['b']);
   });
 
+  it('of 0 are no beginning for a client that holds rows of a message without one', async () => {
+    const h = await PlaneHarness.open({ shardCount: 1 });
+    await h.write({ key: 'a', set: { n: 1 }, at: stamp(1) });
+    const client = h.subscribe({ where: { n: 1 } });
+    client.stream.close();
+    client.cursors.set(0, 0);
+    await h.write({ key: 'a', remove: true, at: stamp(2) });
+    h.subscribe({ where: { n: 1 } }, { client });
+    expect(client.resets).toEqual([[0]]);
+    expect(client.values(0).size).toBe(0);
+  });
+
   it('move on even when nothing that passes the filter changes', async () => {
     const h = await PlaneHarness.open({ ...one, tuning: { quietRows: 10 } });
     const client = h.subscribe({ where: { n: -1 } });
