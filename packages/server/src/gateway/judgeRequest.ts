@@ -11,8 +11,8 @@ const MAX_HEADERS = 100;
 
 /** Names under which tokens are put into URLs, where proxies and browsers keep them. */
 const CREDENTIAL_NAME = /token|jwt|auth|bearer|secret|passw|credential|api[-_]?key/i;
-/** How every JWT begins: `{"` in base64url. */
-const LOOKS_LIKE_JWT = /^eyJ[\w-]+\./;
+/** A JWT begins with `{"` in base64url. Nothing else in a URL looks like that, wherever it stands. */
+const LOOKS_LIKE_JWT = /(?<![\w-])eyJ[\w-]{8,}\.[\w-]+/;
 
 /** Refuses what no honest request looks like; null = it may go on. Nothing of the request reaches the answer. */
 export function judgeRequest(request: IncomingMessage): HttpRefusal | null {
@@ -24,11 +24,10 @@ export function judgeRequest(request: IncomingMessage): HttpRefusal | null {
 }
 
 function carriesCredentials(target: string): boolean {
+  if (LOOKS_LIKE_JWT.test(target.replaceAll(/%2e/gi, '.').replaceAll(/%[0-9a-f]{2}/gi, ' '))) return true;
   const query = target.indexOf('?');
   if (query < 0) return false;
-  for (const [name, value] of new URLSearchParams(target.slice(query + 1))) {
-    if (CREDENTIAL_NAME.test(name) || LOOKS_LIKE_JWT.test(value)) return true;
-  }
+  for (const name of new URLSearchParams(target.slice(query + 1)).keys()) if (CREDENTIAL_NAME.test(name)) return true;
   return false;
 }
 
