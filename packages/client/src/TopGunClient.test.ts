@@ -1,4 +1,4 @@
-import { compareStamps, decodeTotals, decodeValue, EntryBatch, encodeTotals, Tag } from '@topgunbuild/core';
+import { compareStamps, decodeTotals, decodeValue } from '@topgunbuild/core';
 import { describe, expect, it } from 'vitest';
 import type { WriteRejection } from './engine/ClientEvents.js';
 import { MemoryAdapter } from './storage/MemoryAdapter.js';
@@ -299,96 +299,6 @@ describe('Clocks', () => {
   });
 });
 
-describe('Streams', () => {
-  it('start with the first read and go on from their cursors after a reconnect', async () => {
-    const world = new World();
-    const client = await world.online();
-    const map = client.getMap<number>('m');
-    map.set('own', 1);
-    await world.time.advance(10);
-    expect(world.subscriptions).toEqual([]);
-    expect(map.get('a')).toBeUndefined();
-    await world.time.advance(10);
-    expect(world.subscriptions).toMatchObject([{ map: 'm', logId: null, cursors: [] }]);
-    await world.stream(rowsOf('m', [['a', 1, NOW]]), { cursors: [3, 17], last: true });
-    await map.synced();
-    expect(map.get('a')).toBe(1);
-    world.node.peer.close(1006, 'cut');
-    await world.time.advance(60_000);
-    expect(world.subscriptions.at(-1)).toMatchObject({ logId: 'log-1', cursors: [3, 17] });
-    await client.close();
-  });
-
-  it('that are reset drop what the server no longer has, but nothing that is pending', async () => {
-    const world = new World();
-    const client = await world.online();
-    const map = client.getMap<number>('m');
-    map.get('a');
-    await world.time.advance(10);
-    await world.stream(
-      rowsOf('m', [
-        ['a', 1, NOW],
-        ['b', 2, NOW],
-      ]),
-      { cursors: [0, 5], last: true },
-    );
-    map.set('mine', 3);
-    const queryId = world.subscriptions.at(-1)?.queryId ?? 0;
-    world.node.say({ type: 'QUERY_RESET', queryId, logId: 'log-2', shards: [] });
-    await world.stream(rowsOf('m', [['b', 2, NOW]]), { cursors: [0, 1], last: true });
-    expect([...map.keys()].sort()).toEqual(['b', 'mine']);
-    await client.close();
-  });
-
-  it('of queries keep only what some stream stands for', async () => {
-    const world = new World();
-    const client = await world.online();
-    const low = client.query<{ n: number }>('m', { where: { n: { $lt: 10 } } });
-    await world.time.advance(10);
-    await world.stream(rowsOf('m', [['a', { n: 1 }, NOW]]), { cursors: [0, 1], last: true });
-    expect(low.rows).toEqual([{ key: 'a', value: { n: 1 } }]);
-    await world.stream(rowsOf('m', [['a', undefined]]), { cursors: [0, 2] });
-    expect(low.rows).toEqual([]);
-    low.close();
-    await client.close();
-  });
-
-  it('bring a refused query to whoever waits for it', async () => {
-    const world = new World();
-    const client = await world.online();
-    client.on('error', () => {});
-    const q = client.query('secret');
-    await world.time.advance(10);
-    const complete = expect(q.complete()).rejects.toMatchObject({ code: 'FORBIDDEN' });
-    world.node.say({ type: 'ERROR', code: 'FORBIDDEN', message: 'no', ref: world.subscriptions.at(-1)?.queryId ?? 0 });
-    await world.time.advance(10);
-    await complete;
-    await client.close();
-  });
-});
-
-describe('Rights that are taken away', () => {
-  it('take the rows with them, but not what is pending', async () => {
-    const world = new World();
-    const client = await world.online();
-    client.on('error', () => {});
-    const map = client.getMap<number>('m');
-    map.get('a');
-    await world.time.advance(10);
-    await world.stream(rowsOf('m', [['a', 1, NOW]]), { cursors: [0, 5], last: true });
-    map.set('mine', 2);
-    const queryId = world.subscriptions.at(-1)?.queryId ?? 0;
-    world.node.say({ type: 'QUERY_RESET', queryId, logId: 'log-1', shards: [0] });
-    world.node.say({ type: 'ERROR', code: 'FORBIDDEN', message: 'no', ref: queryId });
-    await world.time.advance(10);
-    expect([...map.keys()]).toEqual(['mine']);
-    world.node.peer.close(1006, 'cut');
-    await world.time.advance(5_000);
-    expect(world.subscriptions.at(-1)).toMatchObject({ logId: null, cursors: [] });
-    await client.close();
-  });
-});
-
 describe('Storage', () => {
   it('brings back what was pending, under the same timestamps, and what was synced with its cursors', async () => {
     const world = new World();
@@ -473,22 +383,6 @@ describe('A server with another log', () => {
     const again = world.lastBatch();
     expect(again).not.toBe(sent);
     expect([again.ops.keys, again.ops.ms, again.ops.replicas]).toEqual([sent.ops.keys, sent.ops.ms, sent.ops.replicas]);
-    await client.close();
-  });
-});
-
-describe('A counter in a stream', () => {
-  it('shows what others counted, together with what is pending here', async () => {
-    const world = new World();
-    const client = await world.online();
-    const hits = client.getCounter('hits');
-    expect(hits.value).toBe(0);
-    hits.increment(2);
-    await world.time.advance(10);
-    const other = new EntryBatch();
-    other.add('hits', 'hits', Tag.COUNTER_ADD, NOW, 0, 'other.1.x', 0, encodeTotals(10, 1));
-    await world.stream(other, { cursors: [0, 1], last: true });
-    expect(hits.value).toBe(11);
     await client.close();
   });
 });

@@ -97,7 +97,7 @@ export class Stream {
   subscription(): QuerySubMessage {
     this.#error = null;
     if (this.isWindow) this.#members.clear();
-    else if (this.#full === 'all' && this.#cursors.size === 0) this.#seen = this.map.table.size > 0 ? new Set() : null;
+    else if (this.#full === 'all') this.#beginFull();
     const cursors: number[] = [];
     for (const [shard, seq] of this.#cursors) cursors.push(shard, seq);
     return {
@@ -111,7 +111,7 @@ export class Stream {
   }
 
   /** Some cursors could not be honoured: those shards come in full. */
-  onReset(message: QueryResetMessage): void {
+  onReset(message: QueryResetMessage, shardCount: number): void {
     if (this.isWindow) {
       this.#members.clear();
       return;
@@ -123,10 +123,13 @@ export class Stream {
     } else {
       this.#seen ??= new Set();
       if (this.#full === 'none') this.#full = new Set();
-      for (const shard of message.shards) {
+      const reset = new Set(message.shards);
+      for (const shard of reset) {
         this.#cursors.delete(shard);
         if (this.#full !== 'all') this.#full.add(shard);
       }
+      // What was seen of these shards before may be gone by now.
+      for (const key of this.#seen) if (reset.has(shardOfKey(key, shardCount))) this.#seen.delete(key);
     }
     this.#logId = message.logId;
   }
@@ -227,6 +230,17 @@ export class Stream {
   }
 
   // --- inside ------------------------------------------------------------------------------------------------------
+
+  /** Everything is to come, but for shards that have come already, before a connection broke. */
+  #beginFull(): void {
+    if (this.#cursors.size === 0) {
+      this.#seen = this.map.table.size > 0 ? new Set() : null;
+    } else if (this.#seen === null) {
+      // Those came into an empty map. The others will be reset, and are noted from then on.
+      this.#full = new Set();
+      this.#seen = new Set();
+    }
+  }
 
   #note(rows: EntryBatch): void {
     const keys = this.isWindow ? this.#members : this.#seen;

@@ -110,10 +110,10 @@ export class Streams {
     if (stream.users > 0) this.#subscribe(stream);
   }
 
-  onReset(message: QueryResetMessage): void {
+  onReset(message: QueryResetMessage, shardCount: number): void {
     const stream = this.#byId.get(message.queryId);
     if (stream === undefined || stream.users === 0) return;
-    stream.onReset(message);
+    stream.onReset(message, shardCount);
     this.#owner.onState(stream);
   }
 

@@ -378,10 +378,10 @@ export class SyncEngine {
         return;
       case 'QUERY_RECORDS':
         this.#account.observe(message.records);
-        this.#streams.onRecords(message, this.#account.logId ?? '', this.#map?.shardCount ?? DEFAULT_SHARD_COUNT);
+        this.#streams.onRecords(message, this.#account.logId ?? '', this.#shardCount);
         return;
       case 'QUERY_RESET':
-        this.#streams.onReset(message);
+        this.#streams.onReset(message, this.#shardCount);
         return;
       case 'TOPIC_MESSAGE':
         this.topics.onMessage(message);
@@ -400,6 +400,10 @@ export class SyncEngine {
         // The handshake and the heartbeat are the connection's.
         return;
     }
+  }
+
+  get #shardCount(): number {
+    return this.#map?.shardCount ?? DEFAULT_SHARD_COUNT;
   }
 
   #takeMap(map: PartitionMap): void {
