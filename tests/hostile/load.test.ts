@@ -1,4 +1,4 @@
-import { encodeMessage, encodeValue, type QueryRecordsMessage } from '@topgunbuild/core';
+import { encodeMessage, encodeValue, type QueryRecordsMessage, Tag } from '@topgunbuild/core';
 import { describe, expect, it } from 'vitest';
 import { Attacker, rowsIn } from './support/Attacker.js';
 import { bytesInUse } from './support/collectGarbage.js';
@@ -88,6 +88,24 @@ describe('a reader that does not read', () => {
     for (const one of deaf) expect(one.peer.buffered).toBeLessThan(MB + 20_000);
     expect(node.counters.topicDropped).toBeGreaterThan(30_000);
   });
+});
+
+it('a set that is filled with large elements stays small enough for whoever reads its map', async () => {
+  const node = await VirtualNode.start();
+  const eve = await Attacker.join(node, 'eve');
+  let refused = 0;
+  for (let i = 0; i < 60; i++) {
+    refused += (await eve.write({ map: 'todos', key: 'poison', tag: Tag.OR_ADD, value: 'x'.repeat(MB - 16) })).length;
+  }
+  expect(eve.lastAck.join()).toMatch(/^LIMIT_EXCEEDED/);
+  expect(refused).toBeGreaterThan(40);
+  const reader = await Attacker.join(node, 'bob');
+  reader.peer.reads = false;
+  await reader.subscribe(1, 'todos');
+  expect(reader.peer.closed).toBeNull();
+  reader.peer.buffered = 0;
+  reader.session.onDrain();
+  expect(reader.peer.all('QUERY_RECORDS').at(-1)?.last).toBe(true);
 });
 
 describe('a thousand live queries of one session', () => {

@@ -16,7 +16,10 @@ export interface Limits {
   readonly maxValueDepth: number;
   /** How far ahead of the server's clock an op's timestamp may be. */
   readonly maxDriftMs: number;
-  /** Elements, removed ones included, of one OR-map key; replica slots of one counter. */
+  /**
+   * Elements, removed ones included, of one OR-map key, which may take 1 KiB each on average, and 1 MiB more; replica slots
+   * of one counter.
+   */
   readonly maxElementsPerKey: number;
 }
 

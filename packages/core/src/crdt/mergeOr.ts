@@ -8,6 +8,13 @@ import { Outcome } from './Outcome.js';
 import { mergeStampOnly, putState } from './recordStamp.js';
 import { decodeStamps } from './stamps.js';
 
+/**
+ * What the elements of a key may take, beside one of any size, for each that the key may have. Records travel whole: one
+ * of a thousand large elements would be more than the connections of its readers can hold.
+ */
+const BYTES_PER_ELEMENT = 1024;
+const ONE_LARGE_ELEMENT = 1024 * 1024;
+
 /** Joins an OR row with the record in `slot` (-1: none). `write` false: only says what would happen. */
 export function mergeOr(
   table: RecordTable,
@@ -33,6 +40,10 @@ export function mergeOr(
   if (merge.conflicts && batch.tags[index] === Tag.OR_ADD) return Outcome.CONFLICT;
   if (!merge.changesAnything) return mergeStampOnly(table, slot, batch, index, seq, write);
   if (merge.size > maxElements) return Outcome.LIMIT;
+  if (batch.tags[index] === Tag.OR_ADD) {
+    const bytes = table.end(slot) - table.start(slot) + (batch.ends[index] as number) - (batch.starts[index] as number);
+    if (bytes > ONE_LARGE_ELEMENT + maxElements * BYTES_PER_ELEMENT) return Outcome.LIMIT;
+  }
   if (write) {
     const bytes = merge.encode();
     putState(table, slot, batch, index, Tag.OR_STATE, bytes, 0, bytes.length, seq);

@@ -103,6 +103,19 @@ describe('merging an OR row', () => {
   });
 });
 
+describe('an OR record', () => {
+  it('takes no elements beyond its bytes, however few they are, and removals all the same', () => {
+    const { table, merge } = recorder(1_000);
+    const large = new Uint8Array(500_000);
+    for (let i = 1; i <= 4; i++) expect(merge(Tag.OR_ADD, at(i), large)).toBe(Outcome.APPLIED);
+    expect(merge(Tag.OR_ADD, at(5), large)).toBe(Outcome.LIMIT);
+    expect(table.end(0) - table.start(0)).toBeLessThan(2_100_000);
+    expect(merge(Tag.OR_ADD, at(1), large)).toBe(Outcome.DUPLICATE);
+    expect(merge(Tag.OR_REMOVE, at(6), encodeStamps([at(1)]))).toBe(Outcome.APPLIED);
+    expect(merge(Tag.OR_ADD, at(5), large)).toBe(Outcome.APPLIED);
+  });
+});
+
 describe('merging a counter row', () => {
   it('raises the totals of the row’s replica, and never lowers them', () => {
     const { merge } = recorder();
