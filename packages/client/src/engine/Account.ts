@@ -115,20 +115,25 @@ export class Account {
   }
 
   async #enter(content: AccountContent, clientId: string, subject: string): Promise<void> {
-    const { writes } = content;
+    const { writes, replica } = content;
     if (this.#store === null && clientId === this.#clientId && subject === this.#subject) return;
-    // Operations that were made before it was known for whom are made again for whom it is.
-    const early = writes.takeAll();
     this.#clientId = clientId;
     this.#subject = subject;
     this.#replicaClock = this.#newIncarnation();
-    if (this.#store !== null) await this.#load(this.#store, content);
+    const stored = this.#store === null ? [] : await this.#load(this.#store, content);
+    // Operations that were made before it was known for whom, or before it was known what is stored, are made again on
+    // top of that. All at once, so that nobody sees the replica without them.
+    replica.hold();
+    const early = writes.takeAll();
+    for (const op of stored) writes.restore(op);
     writes.unpark(this.#parked.get(subject) ?? []);
     this.#parked.delete(subject);
     for (const op of early) writes.repeat(op);
+    replica.release();
   }
 
-  async #load(store: LocalStore, { replica, writes, streams }: AccountContent): Promise<void> {
+  /** Returns the operations that are stored. */
+  async #load(store: LocalStore, { replica, streams }: AccountContent): Promise<readonly PendingOp[]> {
     await store.writeDevice({ clientId: this.#clientId, subject: this.#subject });
     const { meta, ops } = await store.open(this.#subject, (map, rows) => {
       this.observe(rows);
@@ -141,7 +146,7 @@ export class Account {
     streams.restore(states);
     const logId = meta.get('logId');
     if (logId !== undefined) this.#logId = new TextDecoder().decode(logId);
-    for (const op of ops) writes.restore(op);
+    return ops;
   }
 
   #newIncarnation(): ReplicaClock {

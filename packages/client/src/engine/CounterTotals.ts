@@ -33,6 +33,10 @@ export class CounterTotals {
     return encodeTotals(added, removed);
   }
 
+  clear(): void {
+    this.#slots.clear();
+  }
+
   /** Takes over an operation from storage, in order; `accepted` is what the stored record has of its slot. */
   restore(op: PendingOp, accepted: Totals): void {
     const slot = this.#slot(op.replica, op.map, op.key);

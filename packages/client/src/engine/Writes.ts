@@ -170,6 +170,7 @@ export class Writes {
   /** Empties the log and takes its operations out of the replica, in order to `repeat` them. */
   takeAll(): PendingOp[] {
     const ops = this.log.clear();
+    this.#totals.clear();
     for (const op of ops) this.#ports.replica.map(op.map).withdraw(op);
     return ops;
   }

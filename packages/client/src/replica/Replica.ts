@@ -27,6 +27,15 @@ export class Replica {
     this.map(map).load(rows);
   }
 
+  /** Nobody is told of changes until `release`, and then of what is different in the end. */
+  hold(): void {
+    for (const map of this.#maps.values()) map.hold();
+  }
+
+  release(): void {
+    for (const map of this.#maps.values()) map.release();
+  }
+
   clear(): void {
     for (const map of this.#maps.values()) map.clear();
   }

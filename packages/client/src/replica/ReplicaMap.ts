@@ -1,16 +1,6 @@
-import {
-  counterValue,
-  decodeCounterState,
-  decodeOrState,
-  decodeValue,
-  EntryBatch,
-  Kind,
-  mergeEntry,
-  Outcome,
-  RecordTable,
-  Tag,
-} from '@topgunbuild/core';
+import { decodeCounterState, EntryBatch, Kind, mergeEntry, Outcome, RecordTable, Tag } from '@topgunbuild/core';
 import type { PendingOp } from '../engine/PendingOp.js';
+import { decodeRecord, isSameRow, isSameValue } from './rows.js';
 
 /** Local state is never refused for its size; the server is who enforces limits. */
 const UNLIMITED = Number.MAX_SAFE_INTEGER;
@@ -60,6 +50,8 @@ export class ReplicaMap {
   /** Keys whose row left the streams while operations on them were pending. */
   readonly #left = new Set<string>();
   readonly #listeners = new Set<ChangeListener>();
+  /** While nobody is to hear of changes: what keys had before them. */
+  #held: Map<string, unknown> | null = null;
   readonly #row = new EntryBatch();
   readonly #decoded: unknown[] = [];
   readonly #counted: boolean[] = [];
@@ -118,6 +110,23 @@ export class ReplicaMap {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Listeners hear of nothing until `release`. */
+  hold(): void {
+    this.#held = new Map();
+  }
+
+  release(): void {
+    const held = this.#held ?? [];
+    this.#held = null;
+    const changes: RowChange[] = [];
+    for (const [key, previous] of held) {
+      const { kind, value } = this.#state(key);
+      if (!isSameValue(value, previous))
+        changes.push({ key, kind: kind ?? Kind.LWW, value, previous, origin: 'local' });
+    }
+    if (changes.length > 0) this.#notify(changes);
+  }
+
   // --- local operations --------------------------------------------------------------------------------------------
 
   newestPending(key: string): PendingOp | null {
@@ -164,10 +173,12 @@ export class ReplicaMap {
     if (this.#listeners.size > 0) this.#notify([this.#change(op.key, before, 'local')]);
   }
 
-  /** Adds an operation from storage, on top of a base that is already there. Nobody listens yet. */
+  /** Adds an operation from storage, on top of a base that is already there. */
   restore(op: PendingOp): void {
+    const before = this.#listeners.size > 0 ? this.#state(op.key) : NOTHING;
     this.#push(op);
     this.#merge(this.table, op);
+    if (this.#listeners.size > 0) this.#notify([this.#change(op.key, before, 'local')]);
   }
 
   /** Takes back an operation that was never sent. */
@@ -243,9 +254,23 @@ export class ReplicaMap {
     if (changes.length > 0) this.#notify(changes);
   }
 
-  /** Takes over rows from storage. Nobody listens yet. */
+  /** Takes over rows from storage, below operations that are pending already. */
   load(rows: EntryBatch): void {
-    for (let i = 0; i < rows.count; i++) this.#applied(rows.keys[i] as string, this.#mergeRow(this.table, rows, i));
+    const listening = this.#listeners.size > 0;
+    const changes: RowChange[] = [];
+    for (let i = 0; i < rows.count; i++) {
+      const key = rows.keys[i] as string;
+      const before = listening ? this.#state(key) : NOTHING;
+      if (this.#pending.has(key)) {
+        // What is shown is made again on top of it.
+        this.#mergeRow(this.#base, rows, i);
+        continue;
+      }
+      const outcome = this.#mergeRow(this.table, rows, i);
+      this.#applied(key, outcome);
+      if (listening && outcome === Outcome.APPLIED) changes.push(this.#change(key, before, 'remote'));
+    }
+    if (changes.length > 0) this.#notify(changes);
   }
 
   /** Adds the row that storage should hold for `key` to `batch`; false when it should hold none. */
@@ -434,6 +459,10 @@ export class ReplicaMap {
   }
 
   #notify(changes: readonly RowChange[]): void {
+    if (this.#held !== null) {
+      for (const { key, previous } of changes) if (!this.#held.has(key)) this.#held.set(key, previous);
+      return;
+    }
     for (const listener of [...this.#listeners]) {
       try {
         listener(changes);
@@ -442,27 +471,4 @@ export class ReplicaMap {
       }
     }
   }
-}
-
-/** The value of a record of any kind; undefined for a removed one. */
-function decodeRecord(table: RecordTable, slot: number): unknown {
-  switch (table.tag(slot)) {
-    case Tag.LWW_SET:
-      return decodeValue(table.source(slot), table.start(slot), table.end(slot));
-    case Tag.OR_STATE:
-      return decodeOrState(table.bytes(slot)).elements.map((element) => decodeValue(element.value));
-    case Tag.COUNTER_STATE:
-      return counterValue(decodeCounterState(table.bytes(slot)));
-    default:
-      return undefined;
-  }
-}
-
-function isSameRow(table: RecordTable, rows: EntryBatch, index: number): boolean {
-  const slot = table.find(rows.keys[index] as string);
-  if (slot < 0 || table.tag(slot) !== rows.tags[index] || table.ms(slot) !== rows.ms[index]) return false;
-  if (table.counter(slot) !== rows.counters[index] || table.replica(slot) !== rows.replicas[index]) return false;
-  const bytes = table.bytes(slot);
-  const others = rows.bytes(index);
-  return bytes.length === others.length && bytes.every((byte, at) => byte === others[at]);
 }
