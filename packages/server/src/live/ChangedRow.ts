@@ -36,6 +36,11 @@ export class ChangedRow {
     return false;
   }
 
+  /** Somebody wrote a version that was never delivered: it lost, or was overtaken at once. */
+  get isContested(): boolean {
+    return this.#old.isLoser || this.#old.older !== null;
+  }
+
   get isRemoved(): boolean {
     return this.table.tag(this.slot) === Tag.LWW_REMOVE;
   }

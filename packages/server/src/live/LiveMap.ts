@@ -43,7 +43,7 @@ export class LiveMap implements MapWatcher {
   }
 
   get needsOld(): boolean {
-    return this.#needsOld;
+    return this.#needsOld || this.windows.size > 0;
   }
 
   get isIdle(): boolean {

@@ -68,6 +68,8 @@ export class Window {
   readonly #rows: SortedRows;
   /** What subscribers that are up to date hold. */
   #shown = new Map<string, WindowRow>();
+  /** Keys of versions that nobody was ever sent: where the row is outside, their authors still hold them. */
+  readonly #contested = new Set<string>();
   #scan: Scan | null = null;
   /** What the present step has taken, in rows that are easily looked at. */
   #stepCost = 0;
@@ -149,6 +151,10 @@ export class Window {
     for (const { map, rows } of changes) {
       if (!this.#source.shards.includes(map.shard)) continue;
       for (const row of rows) {
+        if (row.isContested && row.matchedBefore(this.#filter)) {
+          this.#contested.add(row.key);
+          touched.add(row.key);
+        }
         if (!row.isChanged) continue;
         touched.add(row.key);
         if (!row.matches(this.#filter)) {
@@ -181,12 +187,23 @@ export class Window {
   }
 
   #show(touched: ReadonlySet<string> | null): void {
-    const diff = touched === null ? this.#wholeDiff() : this.#diffAround(touched);
+    const { put, left } = touched === null ? this.#wholeDiff() : this.#diffAround(touched);
+    const diff = { put, left: [...left, ...this.#takeContested()] };
     for (const key of diff.left) this.#shown.delete(key);
     for (const row of diff.put) this.#shown.set(row.key, row);
     this.#armExpiry();
     if (diff.left.length === 0 && diff.put.length === 0) return;
     for (const stream of [...this.#streams]) stream.changed(diff);
+  }
+
+  #takeContested(): string[] {
+    if (this.#contested.size === 0) return [];
+    const outside = [...this.#contested].filter((key) => {
+      const row = this.#rows.find(key);
+      return !this.#shown.has(key) && (row === undefined || this.#rows.indexOf(row) >= this.#visible);
+    });
+    this.#contested.clear();
+    return outside;
   }
 
   #wholeDiff(): WindowDiff {
