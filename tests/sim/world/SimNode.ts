@@ -71,13 +71,15 @@ export class SimNode {
   }
 
   /** As a node stops on SIGTERM: see TopGunNode. */
-  async stop(): Promise<void> {
+  async stop(): Promise<'closed' | 'hung'> {
     const sessions = this.#sessions;
     this.#sessions = null;
     sessions?.goodbye('the node stops');
-    await Promise.race([this.plane.close(), this.process.after(7_000)]);
+    const closed = this.plane.close().then(() => 'closed' as const);
+    const how = await Promise.race([closed, this.process.after(7_000).then(() => 'hung' as const)]);
     sessions?.closeAll('the node stops');
     await sessions?.emptied(1_500);
+    return how;
   }
 
   /** Every row that the node has of `map`, tombstones included. */

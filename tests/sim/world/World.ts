@@ -117,10 +117,10 @@ export class World {
     if (node === null) return;
     if (!node.isServing) return this.crashNode();
     const { process } = node;
-    await Promise.race([node.stop(), this.time.sleep(12_000)]);
+    const how = await Promise.race([node.stop(), this.time.sleep(12_000)]);
     if (!process.isAlive) return;
     await this.time.sleep(50);
-    if (checkLeaks && process.liveTimers.length > 0 && node.sessionCount === 0) {
+    if (checkLeaks && how === 'closed' && process.liveTimers.length > 0 && node.sessionCount === 0) {
       this.history.violate('leak', `${process.name} left ${process.liveTimers.join()}`);
     }
     if (this.node === node) this.crashNode();
