@@ -108,6 +108,24 @@ it('a set that is filled with large elements stays small enough for whoever read
   expect(reader.peer.all('QUERY_RECORDS').at(-1)?.last).toBe(true);
 });
 
+it('a flood of small additions to a large set is taken in pieces, and answered', async () => {
+  const node = await VirtualNode.start();
+  const eve = await Attacker.join(node, 'eve');
+  const add = (value: unknown): object => ({ map: 'todos', key: 'large', tag: Tag.OR_ADD, value });
+  for (let i = 0; i < 5; i++) await eve.write(add('x'.repeat(MB - 16)), add('y'.repeat(MB - 16)));
+  eve.take();
+  const heads = (): number => node.plane.stats().shards.reduce((sum, { logSeq }) => sum + logSeq, 0);
+  const before = heads();
+  await eve.write(...Array.from({ length: 2_000 }, (_, i) => add(i)));
+  while (eve.peer.all('OP_ACK').length === 0) await node.settle();
+  const refused = eve.lastAck.length;
+  expect(new Set(eve.lastAck.map((told) => told.split(':')[0]))).toEqual(new Set(['UNAVAILABLE']));
+  // Not one record of two thousand operations, each of which writes ten megabytes.
+  expect(heads() - before).toBeGreaterThan((2_000 - refused) / 20);
+  expect(refused).toBeLessThan(2_000);
+  expect(node.plane.stats().totals.queuedBytes).toBe(0);
+}, 30_000);
+
 describe('a thousand live queries of one session', () => {
   it('opened at once over many rows do not hold the loop: what others write is answered between', async () => {
     const node = await VirtualNode.start({ maxOpsPerSecond: 10_000_000 });

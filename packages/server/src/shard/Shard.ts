@@ -33,6 +33,12 @@ export interface ShardEnvironment {
   readonly writer: ByteWriter;
 }
 
+/**
+ * Merging into a large set writes it anew. Bytes rewritten count as bytes queued at this rate, so that one log record asks
+ * for some ten milliseconds of merging at most, and the loop turns between records.
+ */
+const REWRITTEN_AS_QUEUED = 64;
+
 const RESTORING: Refusal = { code: 'UNAVAILABLE', message: 'The shard is being restored. Try again soon.' };
 const CLOSING: Refusal = { code: 'SHUTTING_DOWN', message: 'The node is shutting down. Try again elsewhere or later.' };
 const OVERLOADED: Refusal = {
@@ -121,7 +127,7 @@ export class Shard {
       this.#answer(ticket, index, verdict);
       return;
     }
-    const bytes = queuedBytes(batch, index);
+    const bytes = queuedBytes(batch, index) + this.store.rewrites(batch, index) / REWRITTEN_AS_QUEUED;
     if (!this.#env.budget.take(bytes)) {
       this.#opsRejected++;
       ticket.refuse(index, OVERLOADED.code, OVERLOADED.message);

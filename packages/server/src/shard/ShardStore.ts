@@ -1,4 +1,4 @@
-import type { EntryBatch, Interner } from '@topgunbuild/core';
+import { type EntryBatch, type Interner, Kind, kindOfTag } from '@topgunbuild/core';
 import { collect, isCollectable } from './collect.js';
 import { isStale, ShardMap } from './ShardMap.js';
 import { Verdict } from './Verdict.js';
@@ -65,6 +65,14 @@ export class ShardStore {
     const map = this.find(batch.maps[index] as string);
     if (map === null) return isStale(batch, index, this.horizonMs) ? Verdict.STALE : Verdict.APPLIED;
     return map.judge(batch, index, this.horizonMs, this.#maxElements);
+  }
+
+  /** How many bytes of the record that is there merging an op writes anew. */
+  rewrites(batch: EntryBatch, index: number): number {
+    if (kindOfTag(batch.tags[index] as number) === Kind.LWW) return 0;
+    const table = this.find(batch.maps[index] as string)?.table;
+    const slot = table?.find(batch.keys[index] as string) ?? -1;
+    return table === undefined || slot < 0 ? 0 : table.end(slot) - table.start(slot);
   }
 
   /** Merges an op as part of log record `seq`. `appliedSeq` is the caller's to move, once the whole record is in. */
