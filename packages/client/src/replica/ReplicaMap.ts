@@ -209,8 +209,7 @@ export class ReplicaMap {
     const base = this.#base.find(key);
     if (base >= 0) {
       const row = this.#row;
-      row.clear();
-      this.#base.addTo(row, base);
+      this.#base.putIn(row, base);
       this.#put(row);
     } else {
       this.#remove(key);
@@ -380,8 +379,7 @@ export class ReplicaMap {
     if (newest === undefined) {
       const slot = this.table.find(op.key);
       if (slot >= 0) {
-        this.#row.clear();
-        this.table.addTo(this.#row, slot);
+        this.table.putIn(this.#row, slot);
         this.#mergeRow(this.#base, this.#row, 0);
       }
     }

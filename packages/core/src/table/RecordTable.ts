@@ -248,6 +248,22 @@ export class RecordTable {
     );
   }
 
+  /** Makes the record the only row of `batch`; otherwise as `addTo`. */
+  putIn(batch: EntryBatch, slot: number): void {
+    batch.setOnly(
+      this.map,
+      this.key(slot),
+      this.tag(slot),
+      this.ms(slot),
+      this.counter(slot),
+      this.replica(slot),
+      this.expires(slot),
+      this.source(slot),
+      this.start(slot),
+      this.end(slot),
+    );
+  }
+
   /** Bytes of memory that values take up, those that wait for compaction included. */
   get valueCapacity(): number {
     return this.#arena.capacity;
