@@ -72,6 +72,7 @@ export class SimClient {
     this.process = process;
     this.started = false;
     this.#heard = new Set();
+    if (this.#disk === null) this.#hasBeenOnline = false;
     const client = new TopGunClient({
       url: 'ws://node',
       runtime: process,
