@@ -3,7 +3,7 @@
  * Run: `npm run bench -- [--only name[,name]] [--quick] [--rounds 3]`
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { cpus, release, tmpdir, type } from 'node:os';
+import { cpus, loadavg, release, tmpdir, type } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bundle } from './benches/bundle.js';
@@ -61,6 +61,7 @@ const context: BenchContext = {
 };
 
 const sections: string[] = [];
+const loadBefore = loadavg()[0] ?? 0;
 try {
   for (const bench of BENCHES) {
     if (!names.includes(bench.name)) continue;
@@ -93,6 +94,7 @@ async function headline(): Promise<string> {
     `- date: ${new Date().toISOString().slice(0, 10)}`,
     `- machine: ${cpus().length} x ${cpu?.model.trim() ?? 'unknown'}, ${type()} ${release()}, Node ${process.version}`,
     `- versions: ${versions}`,
+    `- others at work: a load of ${loadBefore.toFixed(1)} before the run began, which should be near 0`,
     '',
   ].join('\n');
 }
