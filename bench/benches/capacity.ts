@@ -24,7 +24,7 @@ export const capacity: Bench = {
       log: await startAckServer(context, 'log'),
     };
     const fire = (url: string) => async (): Promise<number> => {
-      await gun.call('prepare', url, CONNECTIONS, Math.max(500, scale(1_000)), OPS_PER_FRAME);
+      await gun.call('prepare', url, CONNECTIONS, Math.max(250, scale(400)), OPS_PER_FRAME);
       return gun.call('fire', DEPTH);
     };
     // For the compilers: until a server is hot it is another one.
