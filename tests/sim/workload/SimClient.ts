@@ -40,7 +40,6 @@ export class SimClient {
   #life = 0;
   #number = 0;
   #heard = new Set<string>();
-  #hasBeenOnline = false;
 
   constructor(profile: ClientProfile, world: World, disk: ClientDisk | null, random: Random) {
     this.profile = profile;
@@ -72,7 +71,6 @@ export class SimClient {
     this.process = process;
     this.started = false;
     this.#heard = new Set();
-    if (this.#disk === null) this.#hasBeenOnline = false;
     const client = new TopGunClient({
       url: 'ws://node',
       runtime: process,
@@ -90,9 +88,6 @@ export class SimClient {
       if (id !== null) this.#history.rejectedIds.add(id);
       if (operation === 'remove') this.#history.refusedRemovals.add(`${this.profile.name}/${map}/${key}`);
       this.#world.checkRejection(this.profile, error.code, `${operation} ${map}/${key}`);
-    });
-    client.on('status', (status) => {
-      if (status === 'online') this.#hasBeenOnline = true;
     });
     client.on('auth-failed', () => {
       if (alive()) process.setTimer(random.between(100, 3_000), () => this.refreshToken());
@@ -391,9 +386,7 @@ export class SimClient {
 
   async #token(): Promise<string> {
     const { faults, profile } = this.#world;
-    // Until it has been in once, a client does not know for whom it writes; those writes are another story.
-    if (faults.authDown && this.#hasBeenOnline && this.#random.chance(0.5))
-      throw new Error('simulated: no token today');
+    if (faults.authDown && this.#random.chance(0.5)) throw new Error('simulated: no token today');
     await this.process?.after(this.#random.wait(20));
     return this.#makeToken(profile.tokenMs * this.#random.between(0.5, 1));
   }

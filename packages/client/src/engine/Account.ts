@@ -1,7 +1,7 @@
 import { type EntryBatch, type Runtime, subjectTag, type TopGunError } from '@topgunbuild/core';
 import type { Replica } from '../replica/Replica.js';
 import type { IStorageAdapter } from '../storage/StorageAdapter.js';
-import type { StorageWriter } from '../storage/StorageWriter.js';
+import type { MetaSource, StorageWriter } from '../storage/StorageWriter.js';
 import { LocalStore } from './LocalStore.js';
 import type { PendingOp } from './PendingOp.js';
 import { ReplicaClock, type ServerClock } from './ServerClock.js';
@@ -9,6 +9,9 @@ import type { Streams } from './Streams.js';
 import type { Writes } from './Writes.js';
 
 const STREAM_PREFIX = 'stream:';
+
+/** In UTF-16 units, of up to three bytes each. */
+const MAX_IDENTITY = 600;
 
 /** What an account fills when it is opened and empties when it is left. */
 export interface AccountContent {
@@ -30,7 +33,8 @@ export class Account {
   /** Operations in memory of subjects that are not signed in now. */
   readonly #parked = new Map<string, PendingOp[]>();
   #clientId: string;
-  #subject = '';
+  /** Null until a first token tells for whom this client acts. */
+  #subject: string | null = null;
   #replicaClock: ReplicaClock;
   #logId: string | null = null;
 
@@ -40,10 +44,11 @@ export class Account {
     storage: IStorageAdapter | null,
     clientId: string | null,
     onStorageError: (error: TopGunError) => void,
+    onStored: () => void,
   ) {
     this.#runtime = runtime;
     this.#clock = clock;
-    this.#store = storage === null ? null : new LocalStore(storage, runtime, onStorageError);
+    this.#store = storage === null ? null : new LocalStore(storage, runtime, onStorageError, onStored);
     this.#fixedClientId = clientId;
     this.#clientId = clientId ?? runtime.id();
     this.#replicaClock = this.#newIncarnation();
@@ -53,8 +58,14 @@ export class Account {
     return this.#clientId;
   }
 
-  get subject(): string {
+  /** For whom this client acts; null while that is not known. */
+  get subject(): string | null {
     return this.#subject;
+  }
+
+  /** There is storage, though it may not be open yet. */
+  get hasStorage(): boolean {
+    return this.#store !== null;
   }
 
   get replicaClock(): ReplicaClock {
@@ -77,6 +88,11 @@ export class Account {
     this.writer?.putMeta('logId', () => new TextEncoder().encode(logId));
   }
 
+  /** Stores how far a stream is. What has too long a name for every storage starts over after a restart. */
+  putStreamState(identity: string, state: MetaSource): void {
+    if (identity.length <= MAX_IDENTITY) this.writer?.putMeta(`${STREAM_PREFIX}${identity}`, state);
+  }
+
   /** Goes on under another replica id, with a clock that has seen nothing. */
   startIncarnation(): void {
     this.#replicaClock = this.#newIncarnation();
@@ -90,23 +106,28 @@ export class Account {
   }
 
   /**
-   * Opens for the first time. `readSubject` is told who used the device last.
+   * Opens for the first time. `readSubject` is told who used the device last, null: nobody. While it answers null nothing is
+   * opened: what is written until then belongs to whoever comes first.
    * @throws TopGunError STORAGE_FAILED
    */
-  async open(content: AccountContent, readSubject: (last: string) => Promise<string>): Promise<void> {
+  async open(content: AccountContent, readSubject: (last: string | null) => Promise<string | null>): Promise<void> {
     const device = await this.#store?.readDevice();
     // What is stored was made under the stored id; under another one the server would refuse it.
     const clientId = device?.clientId ?? this.#fixedClientId ?? this.#clientId;
-    await this.#enter(content, clientId, await readSubject(device?.subject ?? ''));
+    const subject = await readSubject(device?.subject ?? null);
+    if (subject !== null) await this.#enter(content, clientId, subject);
+    else this.#clientId = clientId;
   }
 
   /** Leaves the subject's replica and store, and opens those of `subject`. What is pending waits for its own. */
   async switchTo(subject: string, content: AccountContent): Promise<void> {
-    await this.close();
-    this.#parked.set(this.#subject, content.writes.log.clear());
-    content.streams.forget();
-    content.replica.clear();
-    this.#logId = null;
+    if (this.#subject !== null) {
+      await this.close();
+      this.#parked.set(this.#subject, content.writes.log.clear());
+      content.streams.forget();
+      content.replica.clear();
+      this.#logId = null;
+    }
     await this.#enter(content, this.#clientId, subject);
   }
 
@@ -116,7 +137,12 @@ export class Account {
 
   async #enter(content: AccountContent, clientId: string, subject: string): Promise<void> {
     const { writes, replica } = content;
-    if (this.#store === null && clientId === this.#clientId && subject === this.#subject) return;
+    // What was written before carries the tag of nobody already, and there is nothing to load.
+    const isUnchanged = subject === '' && this.#subject === null && clientId === this.#clientId;
+    if (this.#store === null && isUnchanged) {
+      this.#subject = subject;
+      return;
+    }
     this.#clientId = clientId;
     this.#subject = subject;
     this.#replicaClock = this.#newIncarnation();
@@ -134,8 +160,9 @@ export class Account {
 
   /** Returns the operations that are stored. */
   async #load(store: LocalStore, { replica, streams }: AccountContent): Promise<readonly PendingOp[]> {
-    await store.writeDevice({ clientId: this.#clientId, subject: this.#subject });
-    const { meta, ops } = await store.open(this.#subject, (map, rows) => {
+    const subject = this.#subject ?? '';
+    await store.writeDevice({ clientId: this.#clientId, subject });
+    const { meta, ops } = await store.open(subject, (map, rows) => {
       this.observe(rows);
       replica.load(map, rows);
     });
@@ -150,7 +177,7 @@ export class Account {
   }
 
   #newIncarnation(): ReplicaClock {
-    const replica = `${this.#clientId}.${this.#runtime.id(8)}.${subjectTag(this.#subject)}`;
+    const replica = `${this.#clientId}.${this.#runtime.id(8)}.${subjectTag(this.#subject ?? '')}`;
     return new ReplicaClock(replica, () => this.#clock.now());
   }
 }

@@ -21,12 +21,19 @@ export class LocalStore {
   readonly #adapter: IStorageAdapter;
   readonly #runtime: Runtime;
   readonly #onError: (error: TopGunError) => void;
+  readonly #onCommitted: () => void;
   #writer: StorageWriter | null = null;
 
-  constructor(adapter: IStorageAdapter, runtime: Runtime, onError: (error: TopGunError) => void) {
+  constructor(
+    adapter: IStorageAdapter,
+    runtime: Runtime,
+    onError: (error: TopGunError) => void,
+    onCommitted: () => void,
+  ) {
     this.#adapter = adapter;
     this.#runtime = runtime;
     this.#onError = onError;
+    this.#onCommitted = onCommitted;
   }
 
   /** Where changes go; null while no subject's namespace is open. */
@@ -55,7 +62,7 @@ export class LocalStore {
     await this.#adapter.open(subjectTag(subject));
     try {
       const state = await loadStorage(this.#adapter, onRecords);
-      this.#writer = new StorageWriter(this.#adapter, this.#runtime, this.#onError);
+      this.#writer = new StorageWriter(this.#adapter, this.#runtime, this.#onError, this.#onCommitted);
       return state;
     } catch (cause) {
       await this.#adapter.close();

@@ -25,7 +25,7 @@ export class OpLog {
   #head = 0;
   /** How many operations left the log before they were sent, since the queue was last tidy. */
   #gone = 0;
-  /** Counter operations that wait for an older one on their key, see `takeBatch`. */
+  /** Operations that wait for another one on their key, or for storage, see `takeBatch`. */
   #held: PendingOp[] = [];
   #lastNumber = 0;
   #inFlightBytes = 0;
@@ -92,6 +92,7 @@ export class OpLog {
   /**
    * Takes operations from the head of the line, as many as fit. Of one counter only one operation is under way at a
    * time: each carries the total that includes those before it, so a refused one must be known before the next is sent.
+   * Operations that have to be stored first wait for that.
    */
   takeBatch(maxOps: number, maxBytes: number): PendingOp[] {
     const batch: PendingOp[] = [];
@@ -100,7 +101,7 @@ export class OpLog {
       const op = this.#queue[this.#head] as PendingOp;
       if (op.state === 'queued') {
         if (batch.length > 0 && bytes + op.size > maxBytes) break;
-        if (op.tag === Tag.COUNTER_ADD && isBehindAnother(op)) {
+        if ((op.isStoredFirst && !op.stored) || (op.tag === Tag.COUNTER_ADD && isBehindAnother(op))) {
           this.#held.push(op);
         } else {
           op.state = 'sent';

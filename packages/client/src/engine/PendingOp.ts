@@ -29,6 +29,10 @@ export class PendingOp {
   /** Its timestamp was taken while the server's time was known. */
   trusted: boolean;
   stored = false;
+  /** Must not be sent before it is stored: another process would otherwise make another operation of it. */
+  isStoredFirst = false;
+  /** Grows when what has to be stored of it changes. */
+  revision = 0;
   /** How often the server refused its timestamp as too far ahead. */
   driftRefusals = 0;
   /** The next older pending operation on the same key. */

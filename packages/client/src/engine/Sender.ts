@@ -61,6 +61,12 @@ export class Sender {
     });
   }
 
+  /** Operations that had to wait for others, or for storage, may go now. */
+  release(): void {
+    this.#ports.log.releaseHeld();
+    this.schedule();
+  }
+
   resume(): void {
     this.#paused = false;
     this.schedule();

@@ -46,9 +46,12 @@ export class Stream {
   /** Keys received in full shards; null where nothing was here before that could turn out not to exist. */
   #seen: Set<string> | null = null;
   #complete = false;
+  /** Windows: the members are those that the server has told since the last (re)connect. */
+  #isCurrent = false;
   #error: TopGunError | null = null;
   #waiters: Waiter[] = [];
   readonly #onProgress = new Set<() => void>();
+  readonly #onRows = new Set<(keys: readonly string[]) => void>();
 
   constructor(id: number, map: ReplicaMap, query: Query) {
     this.id = id;
@@ -96,7 +99,7 @@ export class Stream {
   /** The request that goes on where the stream stands. */
   subscription(): QuerySubMessage {
     this.#error = null;
-    if (this.isWindow) this.#members.clear();
+    if (this.isWindow) this.#clearMembers();
     else if (this.#full === 'all') this.#beginFull();
     const cursors: number[] = [];
     for (const [shard, seq] of this.#cursors) cursors.push(shard, seq);
@@ -113,7 +116,7 @@ export class Stream {
   /** Some cursors could not be honoured: those shards come in full. */
   onReset(message: QueryResetMessage, shardCount: number): void {
     if (this.isWindow) {
-      this.#members.clear();
+      this.#clearMembers();
       return;
     }
     if (this.#logId !== null && this.#logId !== message.logId) {
@@ -154,7 +157,9 @@ export class Stream {
         this.#cursors.set(message.cursors[i] as number, message.cursors[i + 1] as number);
       }
     }
+    if (this.isWindow) for (const listener of [...this.#onRows]) listener(message.records.keys);
     if (!message.last) return;
+    this.#isCurrent = true;
     this.#dropUnseen(shardCount, isCovered);
     this.#complete = true;
     const waiters = this.#waiters;
@@ -192,6 +197,22 @@ export class Stream {
     if (this.isWholeMap) return true;
     const value = this.map.valueAt(slot);
     return value !== undefined && this.compiled.matches(key, value);
+  }
+
+  /** Windows: whether the server has told which rows are in the window, so that others may be beyond it. */
+  get knowsMembers(): boolean {
+    return this.isWindow && this.#isCurrent;
+  }
+
+  /** Windows: calls `listener` with the keys of rows that have come, changed or not. */
+  onRows(listener: (keys: readonly string[]) => void): () => void {
+    this.#onRows.add(listener);
+    return () => this.#onRows.delete(listener);
+  }
+
+  /** Tells listeners that what the stream stands for may have changed. */
+  recheck(): void {
+    this.#progressed();
   }
 
   /** Keys that only this window stands for; they mean nothing once it is closed. */
@@ -296,6 +317,11 @@ export class Stream {
   #isSentInFull(key: string, shardCount: number): boolean {
     if (this.isWindow || this.#full === 'all') return true;
     return this.#full !== 'none' && this.#full.has(shardOfKey(key, shardCount));
+  }
+
+  #clearMembers(): void {
+    this.#members.clear();
+    this.#isCurrent = false;
   }
 
   #progressed(): void {

@@ -62,7 +62,22 @@ export class Streams {
     if (--stream.users > 0) return;
     this.#unsent.delete(stream);
     this.#owner.send({ type: 'QUERY_UNSUB', queryId: stream.id });
-    if (!stream.isWindow) return;
+    if (stream.isWindow) this.#closeWindow(stream);
+    // Rows that this one kept up to date are not rows of other windows any more.
+    for (const other of this.#byMap.get(stream.map.name) ?? []) if (other.isWindow) other.recheck();
+  }
+
+  /**
+   * Whether the record of `key` may count as a row of `stream`. Beyond a window there may be records that nobody keeps up to
+   * date, such as this client's own writes of long ago.
+   */
+  standsFor(stream: Stream, key: string): boolean {
+    if (!stream.knowsMembers || stream.covers(key) || stream.map.newestPending(key) !== null) return true;
+    for (const other of this.#byMap.get(stream.map.name) ?? []) if (other !== stream && other.covers(key)) return true;
+    return false;
+  }
+
+  #closeWindow(stream: Stream): void {
     // A window has no cursor: what only it kept up to date would grow stale unnoticed.
     const gone = [...stream.members].filter((key) => !this.#isCoveredBeside(stream, key));
     this.#byIdentity.delete(stream.identity);

@@ -99,13 +99,21 @@ export class SyncEngine {
       onBaseChanged: (map, key) => this.#account.writer?.putBase(map, key),
       onThrow: (error) => this.#events.emit('error', asError(error)),
     });
-    this.#account = new Account(runtime, this.#clock, storage, options.clientId, (error) => this.#storageFailed(error));
+    this.#account = new Account(
+      runtime,
+      this.#clock,
+      storage,
+      options.clientId,
+      (error) => this.#storageFailed(error),
+      () => this.#sender.release(),
+    );
     this.#writes = new Writes({
       runtime,
       replica: this.#replica,
       clock: this.#clock,
       replicaClock: () => this.#account.replicaClock,
       limits: () => this.#limits,
+      hasStorage: storage !== null,
       writer: () => this.#account.writer,
       startIncarnation: () => this.#account.startIncarnation(),
       onQueued: () => this.#sender.schedule(),
@@ -125,8 +133,8 @@ export class SyncEngine {
     );
     this.#streams = new Streams({
       send: (message) => this.#provider?.send(message) ?? false,
-      onForgotten: (identity) => this.#account.writer?.putMeta(`stream:${identity}`, () => null),
-      onState: (stream) => this.#account.writer?.putMeta(`stream:${stream.identity}`, () => stream.encodeState()),
+      onForgotten: (identity) => this.#account.putStreamState(identity, () => null),
+      onState: (stream) => this.#account.putStreamState(stream.identity, () => stream.encodeState()),
       onRefused: (stream, error) => this.#streamRefused(stream, error),
       onTransient: (stream) => this.#later(STREAM_RETRY_MS, () => this.#streams.retry(stream)),
     });
@@ -170,7 +178,7 @@ export class SyncEngine {
     void this.#inTurn(async () => {
       const subject = await this.#options.tokens.token().then(subjectOf, () => this.#account.subject);
       if (this.#phase === 'closed') return;
-      if (subject === this.#account.subject) {
+      if (subject === null || subject === this.#account.subject) {
         this.#provider?.reauthenticate();
         return;
       }
@@ -206,6 +214,11 @@ export class SyncEngine {
 
   openStream(map: ReplicaMap, query: Query): Stream {
     return this.#streams.open(map, query);
+  }
+
+  /** Whether the record of `key` may count as a row of `stream`. */
+  standsFor(stream: Stream, key: string): boolean {
+    return this.#streams.standsFor(stream, key);
   }
 
   closeStream(stream: Stream): void {
@@ -346,17 +359,8 @@ export class SyncEngine {
     this.#events.emit('node', { type: 'connected', nodeId: event.nodeId });
     this.#streams.onConnected();
     this.topics.onConnected();
-    const untrusted = this.#writes.untrusted();
-    if (untrusted.length === 0) {
-      this.#sender.resume();
-      return;
-    }
-    this.#writes.restamp(untrusted, behind);
-    // Their timestamps must be stored before anybody else sees them, or a crash would make other operations of them.
-    const written = this.#account.writer?.flush() ?? Promise.resolve();
-    void written.then(() => {
-      if (this.#phase === 'running') this.#sender.resume();
-    });
+    this.#writes.restamp(this.#writes.untrusted(), behind);
+    this.#sender.resume();
   }
 
   #behind(at: { readonly serverTime: number; readonly monotonic: number }): number {

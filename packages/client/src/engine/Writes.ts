@@ -28,6 +28,8 @@ export interface WritesPorts {
   /** The clock of the replica that writes now. */
   replicaClock(): ReplicaClock;
   limits(): Limits;
+  /** There is storage, though it may not be open yet. */
+  readonly hasStorage: boolean;
   /** Where operations are stored; null without storage, or while none is open. */
   writer(): StorageWriter | null;
   /** The replica's clock is hopelessly ahead: goes on as a new incarnation, whose clock starts at the time of now. */
@@ -148,9 +150,14 @@ export class Writes {
   /** Gives operations that no server has seen timestamps of the server's time; they were made `behindMs` later. */
   restamp(ops: readonly PendingOp[], behindMs: number): void {
     const { replica, clock } = this.#ports;
+    const writer = this.#ports.writer();
     restamp(ops, behindMs, clock.now(), replica, this.#ports.replicaClock());
     for (const op of ops) {
-      this.#ports.writer()?.putOp(op);
+      if (writer !== null) {
+        op.stored = false;
+        op.isStoredFirst = true;
+        writer.putOp(op);
+      }
       replica.map(op.map).rebuild(op.key);
     }
   }
@@ -250,7 +257,8 @@ export class Writes {
       writer?.removeOp(replaced);
     }
     this.log.add(op);
-    writer?.putOp(op);
+    if (writer !== null) writer.putOp(op);
+    else if (!this.#ports.hasStorage) op.stored = true;
     map.applyLocal(op, replaced);
     this.#ports.onQueued();
   }

@@ -31,6 +31,7 @@ export function restamp(
     // The slot of a counter is named by its replica and stays; everything else is now an operation of this replica.
     if (op.tag !== Tag.COUNTER_ADD) op.replica = clock.hlc.replica;
     op.trusted = true;
+    op.revision++;
     lastMs = ms;
     lastCounter = counter;
   }
@@ -47,6 +48,7 @@ export function stampAnew(op: PendingOp, replica: Replica, clock: ReplicaClock):
   op.ms = ms;
   op.counter = counter;
   if (op.tag !== Tag.COUNTER_ADD) op.replica = clock.hlc.replica;
+  op.revision++;
 }
 
 const TOLERANCE_MS = 500;

@@ -32,13 +32,25 @@ export class QueryHandle<T = unknown> {
     this.#engine = engine;
     const replica = engine.map(map);
     this.#stream = engine.openStream(replica, this.query);
-    this.#rows = new LiveRows(replica, this.#stream.compiled);
+    const stream = this.#stream;
+    this.#rows = new LiveRows(replica, stream.compiled, (key) => engine.standsFor(stream, key));
     this.#stop = [
       replica.subscribe((changes) => {
         if (this.#rows.apply(changes)) this.#notify(changes as readonly MapChange<T>[]);
       }),
-      this.#stream.onProgress(() => this.#notify([])),
+      stream.onProgress(() => {
+        if (stream.isWindow) this.#rows.check(null);
+        this.#notify([]);
+      }),
     ];
+    if (!stream.isWindow) return;
+    const recheck = (keys: readonly string[]): void => {
+      if (this.#rows.check(keys)) this.#notify([]);
+    };
+    this.#stop.push(
+      stream.onRows(recheck),
+      replica.onSettled((key) => recheck([key])),
+    );
   }
 
   /** The rows in order. The array is never changed: another result is another array. */

@@ -17,14 +17,17 @@ export class LiveRows<T> {
   readonly #ordered: Row<T>[] = [];
   /** Matching rows by key: the very objects in `#ordered`. */
   readonly #byKey = new Map<string, Row<T>>();
+  readonly #counts: (key: string) => boolean;
   #window: readonly Row<T>[] | null = null;
 
-  constructor(map: ReplicaMap, compiled: CompiledQuery) {
+  /** `counts`: whether a record that matches may count as a row; asked whenever the record changes or is checked again. */
+  constructor(map: ReplicaMap, compiled: CompiledQuery, counts: (key: string) => boolean = () => true) {
     this.#map = map;
     this.#compiled = compiled;
+    this.#counts = counts;
     for (const key of map.table.keys()) {
       const value = map.read(key) as T;
-      if (value === undefined || !compiled.matches(key, value)) continue;
+      if (value === undefined || !compiled.matches(key, value) || !counts(key)) continue;
       const row = { key, value };
       this.#byKey.set(key, row);
       this.#ordered.push(row);
@@ -43,8 +46,13 @@ export class LiveRows<T> {
 
   /** Takes in changes of the map; false when they do not concern the query. */
   apply(changes: readonly RowChange[]): boolean {
+    return this.check(changes.map((change) => change.key));
+  }
+
+  /** Looks at `keys` (all: null) again; false when nothing has changed for the query. */
+  check(keys: Iterable<string> | null): boolean {
     let changed = false;
-    for (const { key } of changes) if (this.#update(key)) changed = true;
+    for (const key of keys ?? [...this.#map.table.keys()]) if (this.#update(key)) changed = true;
     if (changed) this.#window = null;
     return changed;
   }
@@ -52,8 +60,8 @@ export class LiveRows<T> {
   #update(key: string): boolean {
     const value = this.#map.read(key) as T;
     const old = this.#byKey.get(key);
-    const matches = value !== undefined && this.#compiled.matches(key, value);
-    if (old === undefined && !matches) return false;
+    const matches = value !== undefined && this.#compiled.matches(key, value) && this.#counts(key);
+    if (old === undefined ? !matches : matches && old.value === value) return false;
     if (old !== undefined) {
       this.#ordered.splice(this.#position(old), 1);
       this.#byKey.delete(key);

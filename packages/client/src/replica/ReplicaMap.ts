@@ -50,6 +50,7 @@ export class ReplicaMap {
   /** Keys whose row left the streams while operations on them were pending. */
   readonly #left = new Set<string>();
   readonly #listeners = new Set<ChangeListener>();
+  readonly #onSettled = new Set<(key: string) => void>();
   /** While nobody is to hear of changes: what keys had before them. */
   #held: Map<string, unknown> | null = null;
   readonly #row = new EntryBatch();
@@ -127,6 +128,12 @@ export class ReplicaMap {
     if (changes.length > 0) this.#notify(changes);
   }
 
+  /** Calls `listener` with a key when nothing is pending on it any more. */
+  onSettled(listener: (key: string) => void): () => void {
+    this.#onSettled.add(listener);
+    return () => this.#onSettled.delete(listener);
+  }
+
   // --- local operations --------------------------------------------------------------------------------------------
 
   newestPending(key: string): PendingOp | null {
@@ -195,6 +202,7 @@ export class ReplicaMap {
       this.#forgetBase(op.key);
       // The streams said that the row is not theirs any more. Had the operation won, its row would follow.
       if (this.#left.delete(op.key)) this.drop([op.key]);
+      for (const listener of [...this.#onSettled]) listener(op.key);
     }
     this.#owner.onBaseChanged(this, op.key);
   }

@@ -15,6 +15,7 @@ export class StorageWriter {
   readonly #adapter: IStorageAdapter;
   readonly #runtime: Runtime;
   readonly #onError: (error: TopGunError) => void;
+  readonly #onCommitted: () => void;
   #ops = new Map<number, PendingOp | null>();
   #bases = new Map<ReplicaMap, Set<string>>();
   #meta = new Map<string, MetaSource>();
@@ -24,10 +25,16 @@ export class StorageWriter {
   #failures = 0;
   #closed = false;
 
-  constructor(adapter: IStorageAdapter, runtime: Runtime, onError: (error: TopGunError) => void) {
+  constructor(
+    adapter: IStorageAdapter,
+    runtime: Runtime,
+    onError: (error: TopGunError) => void,
+    onCommitted: () => void,
+  ) {
     this.#adapter = adapter;
     this.#runtime = runtime;
     this.#onError = onError;
+    this.#onCommitted = onCommitted;
   }
 
   putOp(op: PendingOp): void {
@@ -100,6 +107,7 @@ export class StorageWriter {
     this.#ops = new Map();
     this.#bases = new Map();
     this.#meta = new Map();
+    const revisions = [...ops.values()].map((op) => op?.revision);
     try {
       await this.#adapter.commit(encodeChanges(ops, bases, meta));
     } catch (cause) {
@@ -107,7 +115,10 @@ export class StorageWriter {
       return;
     }
     this.#failures = 0;
-    for (const op of ops.values()) op?.markStored();
+    let index = 0;
+    // What has changed since is stored by the next commit.
+    for (const op of ops.values()) if (revisions[index++] === op?.revision) op?.markStored();
+    this.#onCommitted();
   }
 
   #failed(
