@@ -146,7 +146,14 @@ export class Account {
     this.#clientId = clientId;
     this.#subject = subject;
     this.#replicaClock = this.#newIncarnation();
-    const stored = this.#store === null ? [] : await this.#load(this.#store, content);
+    let stored: readonly PendingOp[] = [];
+    try {
+      if (this.#store !== null) stored = await this.#load(this.#store, content);
+    } catch (error) {
+      // Nobody is in yet: the next try starts from there.
+      this.#subject = null;
+      throw error;
+    }
     // Operations that were made before it was known for whom, or before it was known what is stored, are made again on
     // top of that. All at once, so that nobody sees the replica without them.
     replica.hold();

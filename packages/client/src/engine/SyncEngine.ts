@@ -50,6 +50,7 @@ export interface SyncEngineOptions {
 type Phase = 'created' | 'starting' | 'running' | 'closed';
 
 const STREAM_RETRY_MS = 1_000;
+const SWITCH_RETRY_MS = 2_000;
 
 /**
  * The heart of a client. It applies writes to the replica at once, keeps them in the op-log until the server has answered
@@ -153,7 +154,13 @@ export class SyncEngine {
     if (this.#phase !== 'created') return this.#turn;
     this.#phase = 'starting';
     return this.#inTurn(async () => {
-      await this.#account.open(this.#content, (last) => this.#options.tokens.token().then(subjectOf, () => last));
+      try {
+        await this.#account.open(this.#content, (last) => this.#options.tokens.token().then(subjectOf, () => last));
+      } catch (error) {
+        // It may be started again, when storage can be opened.
+        if (this.#phase === 'starting') this.#phase = 'created';
+        throw error;
+      }
       if (this.#phase === 'closed') return;
       this.#phase = 'running';
       this.#connect();
@@ -186,7 +193,11 @@ export class SyncEngine {
       this.#deadlines.clear();
       await this.#account.switchTo(subject, this.#content);
       if (this.#phase === 'running') this.#connect();
-    }).catch((error) => this.#events.emit('error', asError(error)));
+    }).catch((error) => {
+      this.#events.emit('error', asError(error));
+      // Without its storage the client cannot go on as the other subject; it tries until it can.
+      if (this.#phase === 'running') this.#later(SWITCH_RETRY_MS, () => this.tokenChanged());
+    });
   }
 
   /** The token for a handshake; starts a switch when it speaks for somebody else. @throws TopGunError AUTH_REQUIRED */
