@@ -43,6 +43,8 @@ export class ServerDisk {
   backbone(process: SimProcess): Backbone {
     return {
       type: 'simulated',
+      cluster: null,
+      problem: null,
       log: new SimLog(this, process),
       open: () => process.after(1),
       close: () => process.after(0),
@@ -139,7 +141,7 @@ class SimLog implements Log {
       if (files.head !== expectedSeq) return { status: 'fenced' };
       files.head++;
       // Copied only now: whoever changes the bytes before the record is durable spoils the record.
-      files.records.push({ seq: files.head, bytes: bytes.slice() });
+      files.records.push({ seq: files.head, prev: expectedSeq, bytes: bytes.slice() });
       return { status: 'appended', seq: files.head };
     });
   }
@@ -150,7 +152,7 @@ class SimLog implements Log {
 
   async *read(shard: number, fromSeq: number): AsyncIterable<LogRecord> {
     const records = await this.#disk.look(this.#process, () => [...this.#disk.files(shard).records]);
-    for (const { seq, bytes } of records) if (seq > fromSeq) yield { seq, bytes: bytes.slice() };
+    for (const { seq, prev, bytes } of records) if (seq > fromSeq) yield { seq, prev, bytes: bytes.slice() };
   }
 
   saveSnapshot(shard: number, snapshot: Snapshot): Promise<void> {

@@ -1,10 +1,15 @@
+import type { Bus } from './Bus.js';
+import type { Registry } from './Registry.js';
+
 /**
  * What a shard needs from the world to be durable. One log and one snapshot per shard; a record is appended whole or
- * not at all, and is durable once `append` resolves.
+ * not at all, and is durable once `append` resolves. Sequences of a shard's records ascend from 1, not always by one.
  */
 
 export interface LogRecord {
   readonly seq: number;
+  /** Sequence of the record that was the shard's last when this one was appended; 0 = none. Tells whether one is missing. */
+  readonly prev: number;
   readonly bytes: Uint8Array;
 }
 
@@ -31,7 +36,10 @@ export interface Log {
   /** Sequence of the shard's last record, 0 when it never had one. Survives trimming. */
   head(shard: number): Promise<number>;
 
-  /** The records after `fromSeq` up to the head at the time of the call, in order. */
+  /**
+   * The records after `fromSeq` up to the head at the time of the call, in order. Those that were trimmed are not among
+   * them: `prev` of the first one tells.
+   */
   read(shard: number, fromSeq: number): AsyncIterable<LogRecord>;
 
   /** Replaces the shard's snapshot, atomically and durably. */
@@ -43,9 +51,33 @@ export interface Log {
   trim(shard: number, upToSeq: number): Promise<void>;
 }
 
+export interface Tail {
+  /** Nothing is handed over once this has returned. */
+  close(): void;
+}
+
+export interface LogTails {
+  /**
+   * Hands over each record of the shard after `fromSeq`, in order and once, as it is appended by anybody, until the tail is
+   * closed. It recovers by itself from whatever befalls the way from the log. `onRecord` must not throw.
+   */
+  tail(shard: number, fromSeq: number, onRecord: (record: LogRecord) => void): Tail;
+}
+
+/** What nodes share beside the log. */
+export interface ClusterPorts {
+  readonly tails: LogTails;
+  readonly registry: Registry;
+  readonly bus: Bus;
+}
+
 export interface Backbone {
   readonly type: string;
   readonly log: Log;
+  /** Null: a node on this backbone is alone. */
+  readonly cluster: ClusterPorts | null;
+  /** Why the backbone cannot be reached now, for /readyz; null = it can, as far as is known. */
+  readonly problem: string | null;
   /** Must be awaited before anything else is used. */
   open(): Promise<void>;
   /** Waits for what is under way, then closes. */

@@ -22,6 +22,8 @@ type State = { readonly name: 'closed' } | { readonly name: 'open'; readonly sto
 /** Log and snapshots of a single node in one directory. An append is on the disk when it resolves. */
 export class EmbeddedBackbone implements Backbone {
   readonly type = 'embedded';
+  readonly cluster = null;
+  readonly problem = null;
   readonly #path: string;
   readonly #runtime: Runtime;
   readonly #logger: Logger;

@@ -72,7 +72,7 @@ export class EmbeddedLog implements Log {
         const seq = seqOfLogKey(key);
         if (last !== fromSeq && seq !== last + 1) throw trimmed(shard, last + 1);
         last = seq;
-        yield { seq, bytes: value };
+        yield { seq, prev: seq - 1, bytes: value };
       }
     }
   }

@@ -20,7 +20,7 @@ class MemoryLog implements Log {
     const log = this.#shard(shard);
     if (log.head !== expectedSeq) return { status: 'fenced' };
     log.head++;
-    log.records.push({ seq: log.head, bytes: bytes.slice() });
+    log.records.push({ seq: log.head, prev: expectedSeq, bytes: bytes.slice() });
     return { status: 'appended', seq: log.head };
   }
 
@@ -64,6 +64,8 @@ async function* iterate(records: readonly LogRecord[]): AsyncIterable<LogRecord>
 export class MemoryBackbone implements Backbone {
   readonly type = 'memory';
   readonly log: Log;
+  readonly cluster = null;
+  readonly problem = null;
 
   constructor(logId: string = systemRuntime().id()) {
     this.log = new MemoryLog(logId);

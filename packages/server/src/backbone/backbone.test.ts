@@ -17,7 +17,9 @@ function bytes(length: number, fill = 1): Uint8Array {
 
 async function records(log: Log, shard: number, fromSeq = 0): Promise<LogRecord[]> {
   const found: LogRecord[] = [];
-  for await (const { seq, bytes } of log.read(shard, fromSeq)) found.push({ seq, bytes: Uint8Array.from(bytes) });
+  for await (const { seq, prev, bytes } of log.read(shard, fromSeq)) {
+    found.push({ seq, prev, bytes: Uint8Array.from(bytes) });
+  }
   return found;
 }
 
@@ -61,8 +63,8 @@ describe.each(Object.keys(KINDS))('the log of the %s backbone', (kind) => {
     await fill(270, 1);
     expect(await Promise.all([log.head(3), log.head(270), log.head(4)])).toEqual([2, 1, 0]);
     expect(await records(log, 3)).toEqual([
-      { seq: 1, bytes: bytes(3, 1) },
-      { seq: 2, bytes: bytes(3, 2) },
+      { seq: 1, prev: 0, bytes: bytes(3, 1) },
+      { seq: 2, prev: 1, bytes: bytes(3, 2) },
     ]);
     expect(await records(log, 4)).toEqual([]);
   });
@@ -105,7 +107,7 @@ describe.each(Object.keys(KINDS))('the log of the %s backbone', (kind) => {
   it('fences against what is asked for and not yet there: of rivals one wins', async () => {
     const rivals = await Promise.all([1, 2, 3].map((rival) => log.append(1, bytes(1, rival), 0)));
     expect(rivals).toEqual([{ status: 'appended', seq: 1 }, { status: 'fenced' }, { status: 'fenced' }]);
-    expect(await records(log, 1)).toEqual([{ seq: 1, bytes: bytes(1, 1) }]);
+    expect(await records(log, 1)).toEqual([{ seq: 1, prev: 0, bytes: bytes(1, 1) }]);
   });
 
   it('takes appends one upon the other without waiting', async () => {

@@ -24,8 +24,8 @@ export async function restoreStore(store: ShardStore, log: Log, shardCount: numb
   }
   let logBytes = 0;
   for (let head = await log.head(store.shard); store.appliedSeq < head; head = await log.head(store.shard)) {
-    for await (const { seq, bytes } of log.read(store.shard, store.appliedSeq)) {
-      replay(store, seq, bytes, shardCount);
+    for await (const { seq, prev, bytes } of log.read(store.shard, store.appliedSeq)) {
+      replay(store, seq, prev, bytes, shardCount);
       logBytes += bytes.length;
     }
     if (store.appliedSeq < head) throw damaged(store, `its log ends before record ${head}`);
@@ -33,8 +33,8 @@ export async function restoreStore(store: ShardStore, log: Log, shardCount: numb
   return { snapshotSeq: snapshot?.seq ?? 0, snapshotBytes, logBytes };
 }
 
-function replay(store: ShardStore, seq: number, bytes: Uint8Array, shardCount: number): void {
-  if (seq !== store.appliedSeq + 1) throw damaged(store, `record ${store.appliedSeq + 1} is missing`);
+function replay(store: ShardStore, seq: number, prev: number, bytes: Uint8Array, shardCount: number): void {
+  if (prev !== store.appliedSeq) throw damaged(store, `record ${prev} is missing behind ${store.appliedSeq}`);
   const content = decodeLogRecord(bytes);
   switch (content.type) {
     case 'entries': {

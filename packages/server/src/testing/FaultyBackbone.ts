@@ -16,6 +16,8 @@ interface ShardLog {
 /** Logs in memory that fail as they are told to, and survive the data planes that write them. */
 export class FaultyBackbone implements Backbone, Log {
   readonly type = 'faulty';
+  readonly cluster = null;
+  readonly problem = null;
   logId = 'log-1';
   /** What happens to an append; asked each time. */
   fault: (shard: number) => AppendFault = () => 'none';
@@ -46,7 +48,7 @@ export class FaultyBackbone implements Backbone, Log {
     const log = this.shardLog(shard);
     if (log.head !== expectedSeq) return { status: 'fenced' };
     log.head++;
-    log.records.push({ seq: log.head, bytes: bytes.slice() });
+    log.records.push({ seq: log.head, prev: expectedSeq, bytes: bytes.slice() });
     this.appended++;
     if (fault === 'lose') throw new TopGunError('STORAGE_FAILED', 'The answer was lost.');
     return { status: 'appended', seq: log.head };
