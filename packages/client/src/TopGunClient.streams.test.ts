@@ -76,6 +76,26 @@ describe('Streams', () => {
     await client.close();
   });
 
+  it('leave an acked write where it is while one that stands for it is behind', async () => {
+    const world = new World();
+    const client = await world.online();
+    const map = client.getMap<{ n: number }>('m');
+    map.get('a');
+    await world.time.advance(10);
+    const whole = world.subscriptions.at(-1)?.queryId ?? 0;
+    await world.stream(rowsOf('m', [['a', { n: 1 }, NOW]]), { cursors: [0, 1], last: true });
+    map.set('a', { n: 20 });
+    client.query('m', { where: { n: { $lt: 10 } } });
+    await world.time.advance(10);
+    // By now the server has no 'a'; the stream of the whole map has not told so yet.
+    await world.stream(rowsOf('m', []), { cursors: [0, 2], last: true });
+    await world.answer(world.lastBatch());
+    expect(map.get('a')).toEqual({ n: 20 });
+    await world.stream(rowsOf('m', [['a', undefined, NOW * 2]]), { cursors: [0, 3], queryId: whole });
+    expect(map.get('a')).toBeUndefined();
+    await client.close();
+  });
+
   it('bring a refused query to whoever waits for it', async () => {
     const world = new World();
     const client = await world.online();

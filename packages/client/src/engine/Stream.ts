@@ -35,8 +35,8 @@ export class Stream {
   /** A window's rows at the server. */
   readonly #members = new Set<string>();
   /**
-   * Keys that have left a query without limit and are here all the same, because another stream stood for them. Until
-   * that one brings the record up to date it still looks as if it matched.
+   * Keys that have left a query without limit and are here all the same, because another stream stood for them or an
+   * operation on them is pending. Until the record is brought up to date it still looks as if it matched.
    */
   readonly #left = new Set<string>();
   #logId: string | null = null;
@@ -294,6 +294,7 @@ export class Stream {
     }
     this.#seen = null;
     this.#full = 'none';
+    if (!this.isWindow) for (const key of gone) if (this.map.newestPending(key) !== null) this.#left.add(key);
     this.map.drop(gone);
   }
 

@@ -72,8 +72,12 @@ export class Streams {
    * date, such as this client's own writes of long ago.
    */
   standsFor(stream: Stream, key: string): boolean {
-    if (!stream.knowsMembers || stream.covers(key) || stream.map.newestPending(key) !== null) return true;
-    for (const other of this.#byMap.get(stream.map.name) ?? []) if (other !== stream && other.covers(key)) return true;
+    return !stream.knowsMembers || stream.map.newestPending(key) !== null || this.isCovered(stream.map, key);
+  }
+
+  /** Whether a stream keeps the record of `key`, as it is now, up to date. */
+  isCovered(map: ReplicaMap, key: string): boolean {
+    for (const stream of this.#byMap.get(map.name) ?? []) if (stream.covers(key)) return true;
     return false;
   }
 

@@ -98,6 +98,7 @@ export class SyncEngine {
       now: () => this.#clock.now(),
       onDeadline: (map, key, deadline) => this.#deadlines.add(map, key, deadline),
       onBaseChanged: (map, key) => this.#account.writer?.putBase(map, key),
+      isCovered: (map, key) => this.#streams.isCovered(map, key),
       onThrow: (error) => this.#events.emit('error', asError(error)),
     });
     this.#account = new Account(

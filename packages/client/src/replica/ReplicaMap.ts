@@ -31,6 +31,8 @@ export interface ReplicaMapOwner {
   now(): number;
   onDeadline(map: ReplicaMap, key: string, deadline: number): void;
   onBaseChanged(map: ReplicaMap, key: string): void;
+  /** Whether a stream keeps the record of `key`, as it is now, up to date. */
+  isCovered(map: ReplicaMap, key: string): boolean;
   /** A listener of the application threw. */
   onThrow(error: unknown): void;
 }
@@ -200,8 +202,9 @@ export class ReplicaMap {
       this.#merge(this.#base, op);
     } else {
       this.#forgetBase(op.key);
-      // The streams said that the row is not theirs any more. Had the operation won, its row would follow.
-      if (this.#left.delete(op.key)) this.drop([op.key]);
+      // A stream said that the row is not its own any more: had the operation won, its row would follow. Unless another
+      // stream stands for the record, which may be behind and yet to tell.
+      if (this.#left.delete(op.key) && !this.#owner.isCovered(this, op.key)) this.drop([op.key]);
       for (const listener of [...this.#onSettled]) listener(op.key);
     }
     this.#owner.onBaseChanged(this, op.key);
