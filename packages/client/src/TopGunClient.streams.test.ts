@@ -1,4 +1,4 @@
-import { EntryBatch, encodeTotals, shardOfKey, Tag } from '@topgunbuild/core';
+import { EntryBatch, encodeTotals, encodeValue, shardOfKey, Tag } from '@topgunbuild/core';
 import { describe, expect, it } from 'vitest';
 import { rowsOf, World } from './testing/World.js';
 
@@ -93,6 +93,28 @@ describe('Streams', () => {
     expect(map.get('a')).toEqual({ n: 20 });
     await world.stream(rowsOf('m', [['a', undefined, NOW * 2]]), { cursors: [0, 3], queryId: whole });
     expect(map.get('a')).toBeUndefined();
+    await client.close();
+  });
+
+  it('show a row again whose deadline came only by a clock that was ahead, until its deadline comes', async () => {
+    const world = new World();
+    const ahead = 60_000;
+    world.node.clockAhead = ahead;
+    const client = await world.online();
+    const query = client.query<number>('m', { limit: 2 });
+    await world.time.advance(10);
+    const deadline = world.time.runtime({ seed: 1 }).now() + ahead + 5_000;
+    const rows = new EntryBatch();
+    rows.add('m', 'a', Tag.LWW_SET, NOW, 0, 'other.1.x', deadline, encodeValue(1));
+    await world.stream(rows, { last: true });
+    expect(query.rows).toHaveLength(1);
+    await world.time.advance(5_000);
+    expect(query.rows).toEqual([]);
+    world.node.clockAhead = 0;
+    await world.time.advance(20_000);
+    expect(query.rows).toEqual([{ key: 'a', value: 1 }]);
+    await world.time.advance(ahead);
+    expect(query.rows).toEqual([]);
     await client.close();
   });
 

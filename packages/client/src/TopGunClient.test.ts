@@ -284,6 +284,27 @@ describe('Clocks', () => {
     await client.close();
   });
 
+  it('put a write that was made offline after what an earlier process wrote to its key', async () => {
+    const world = new World();
+    const storage = new MemoryAdapter();
+    world.node.clockAhead = 60_000;
+    const first = await world.online({ storage });
+    await first.getMap<number>('m').set('a', 1).persisted;
+    await first.close();
+
+    world.node.clockAhead = 30_000;
+    const second = world.client({ storage });
+    await world.during(second.start());
+    const map = second.getMap<number>('m');
+    map.set('a', 2);
+    await world.time.advance(100);
+    expect(map.get('a')).toBe(2);
+    const sent = world.batches.slice(-2).map(({ ops }) => [decodeValue(ops.bytes(0)), ops.ms[0]]);
+    expect(sent.map(([value]) => value)).toEqual([1, 2]);
+    expect(sent[1]?.[1]).toBeGreaterThanOrEqual(Number(sent[0]?.[1]));
+    await second.close();
+  });
+
   it('refused all the same give the write another timestamp', async () => {
     const world = new World();
     const client = await world.online();
@@ -383,6 +404,53 @@ describe('A server with another log', () => {
     const again = world.lastBatch();
     expect(again).not.toBe(sent);
     expect([again.ops.keys, again.ops.ms, again.ops.replicas]).toEqual([sent.ops.keys, sent.ops.ms, sent.ops.replicas]);
+    await client.close();
+  });
+
+  it('is not offered what is pending besides: that is sent once, under its own timestamp', async () => {
+    const world = new World();
+    const storage = new MemoryAdapter();
+    const first = await world.online({ storage });
+    const known = first.getORMap<string>('tags').add('k', 'known');
+    await world.time.advance(10);
+    await world.answer(world.lastBatch());
+    await known.acked;
+    await first.close();
+
+    world.node.script.hello = (node) => node.authRequired({ logId: 'log-2' });
+    world.node.clockAhead = 60_000;
+    const before = world.batches.length;
+    const second = world.client({ storage });
+    await world.during(second.start());
+    second.getORMap<string>('tags').add('k', 'pending');
+    await world.time.advance(1_000);
+    const sent = world.batches
+      .slice(before)
+      .flatMap(({ ops }) => [...ops.keys.keys()].map((i) => ops.bytes(i).slice()));
+    expect(sent.map(decodeValue).sort()).toEqual(['known', 'pending']);
+    await second.close();
+  });
+
+  it('is offered a counter once, and what it refuses of it is not lost with what it accepted before', async () => {
+    const world = new World();
+    const client = await world.online();
+    const hits = client.getCounter('hits', 'k');
+    hits.increment(3);
+    await world.time.advance(10);
+    await world.answer(world.lastBatch());
+    const refused = hits.increment(2).acked.catch((error: Error) => error.message);
+    await world.time.advance(10);
+    world.node.script.hello = (node) => node.authRequired({ logId: 'log-2' });
+    world.node.peer.close(1006, 'restored');
+    await world.time.advance(60_000);
+    const again = world.lastBatch();
+    expect([...again.ops.keys.keys()].map((i) => decodeTotals(again.ops.bytes(i)))).toEqual([{ added: 5, removed: 0 }]);
+    await world.answer(again, [{ index: 0, code: 'FORBIDDEN', message: 'no' }]);
+    expect(await refused).toBe('no');
+    expect(hits.value).toBe(3);
+    hits.increment(1);
+    await world.time.advance(10);
+    expect(decodeTotals(world.lastBatch().ops.bytes(0))).toEqual({ added: 4, removed: 0 });
     await client.close();
   });
 });

@@ -383,7 +383,10 @@ export class SyncEngine {
   #onTime(serverTime: number, monotonic: number): void {
     const behind = this.#clock.synchronize(serverTime, monotonic);
     if (behind === 0) return;
-    if (behind < 0) this.#account.replicaClock.rewind();
+    if (behind < 0) {
+      this.#account.replicaClock.rewind();
+      this.#replica.revive();
+    }
     this.#deadlines.clockChanged();
   }
 

@@ -216,6 +216,8 @@ export class Writes {
     for (const map of this.#ports.replica.maps()) {
       for (const { key, tag, stamp, expires, value } of operationsOf(map, prefix)) {
         const { ms, counter, replica } = stamp;
+        // A pending operation of a counter's slot carries its total: it says this as well, and more.
+        if (tag === Tag.COUNTER_ADD && hasPendingTotal(map, key, replica)) continue;
         const op = new PendingOp(this.log.nextNumber(), map.name, key, tag, ms, counter, replica, expires, value, true);
         op.everSent = true;
         this.#enqueue(map, op, null);
@@ -301,6 +303,13 @@ function replacedBy(map: ReplicaMap, op: PendingOp): PendingOp | null {
   if (isLww(op.tag) && isLww(newest.tag)) return newest;
   const sameSlot = op.tag === Tag.COUNTER_ADD && newest.tag === Tag.COUNTER_ADD && op.replica === newest.replica;
   return sameSlot ? newest : null;
+}
+
+function hasPendingTotal(map: ReplicaMap, key: string, replica: string): boolean {
+  for (let op = map.newestPending(key); op !== null; op = op.older) {
+    if (op.tag === Tag.COUNTER_ADD && op.replica === replica) return true;
+  }
+  return false;
 }
 
 function isLww(tag: Tag): boolean {

@@ -2,6 +2,7 @@ import {
   compareTimestamps,
   decodeCounterState,
   decodeOrState,
+  EntryBatch,
   encodeStamps,
   encodeTotals,
   Tag,
@@ -19,45 +20,52 @@ export interface OfferedOp {
 }
 
 /**
- * The operations of this client (its replica ids begin with `prefix`) that are part of what `map` holds, under their own
- * timestamps. A server that was restored from a backup, or created anew, gets them again; one that has them answers
- * without any change.
+ * The operations of this client (its replica ids begin with `prefix`) that are part of what servers have said of `map`,
+ * under their own timestamps. A server that was restored from a backup, or created anew, gets them again; one that has
+ * them answers without any change. What is pending is no part of it: it is sent anyway, perhaps under another timestamp.
  */
 export function operationsOf(map: ReplicaMap, prefix: string): OfferedOp[] {
   const ops: OfferedOp[] = [];
-  const { table } = map;
-  for (const slot of table.slots()) {
-    const key = table.key(slot);
-    switch (table.tag(slot)) {
-      case Tag.LWW_SET:
-      case Tag.LWW_REMOVE: {
-        const stamp = { ms: table.ms(slot), counter: table.counter(slot), replica: table.replica(slot) };
-        if (!stamp.replica.startsWith(prefix)) break;
-        ops.push({ key, tag: table.tag(slot), stamp, expires: table.expires(slot), value: table.bytes(slot).slice() });
-        break;
-      }
-      case Tag.OR_STATE: {
-        const state = decodeOrState(table.bytes(slot).slice());
-        for (const { stamp, value } of state.elements) {
-          if (stamp.replica.startsWith(prefix)) ops.push({ key, tag: Tag.OR_ADD, stamp, expires: 0, value });
-        }
-        const removed = state.removed.filter((stamp) => stamp.replica.startsWith(prefix)).sort(compareTimestamps);
-        const last = removed.at(-1);
-        if (last !== undefined) {
-          ops.push({ key, tag: Tag.OR_REMOVE, stamp: last, expires: 0, value: encodeStamps(removed) });
-        }
-        break;
-      }
-      case Tag.COUNTER_STATE: {
-        const record = { ms: table.ms(slot), counter: table.counter(slot) };
-        for (const own of decodeCounterState(table.bytes(slot))) {
-          if (!own.replica.startsWith(prefix)) continue;
-          const value = encodeTotals(own.added, own.removed);
-          ops.push({ key, tag: Tag.COUNTER_ADD, stamp: { ...record, replica: own.replica }, expires: 0, value });
-        }
-        break;
-      }
-    }
+  const record = new EntryBatch();
+  for (const key of map.table.keys()) {
+    record.clear();
+    if (map.addBaseTo(record, key)) ops.push(...operationsIn(record, prefix));
   }
   return ops;
+}
+
+function operationsIn(record: EntryBatch, prefix: string): OfferedOp[] {
+  const key = record.keys[0] as string;
+  const tag = record.tags[0] as Tag;
+  const expires = record.expires[0] as number;
+  const stamp = {
+    ms: record.ms[0] as number,
+    counter: record.counters[0] as number,
+    replica: record.replicas[0] as string,
+  };
+  const bytes = record.bytes(0).slice();
+  switch (tag) {
+    case Tag.LWW_SET:
+    case Tag.LWW_REMOVE:
+      return stamp.replica.startsWith(prefix) ? [{ key, tag, stamp, expires, value: bytes }] : [];
+    case Tag.OR_STATE: {
+      const { elements, removed } = decodeOrState(bytes);
+      const ops: OfferedOp[] = elements
+        .filter((element) => element.stamp.replica.startsWith(prefix))
+        .map((element) => ({ key, tag: Tag.OR_ADD, stamp: element.stamp, expires: 0, value: element.value }));
+      const own = removed.filter(({ replica }) => replica.startsWith(prefix)).sort(compareTimestamps);
+      const last = own.at(-1);
+      if (last !== undefined) ops.push({ key, tag: Tag.OR_REMOVE, stamp: last, expires: 0, value: encodeStamps(own) });
+      return ops;
+    }
+    case Tag.COUNTER_STATE:
+      return decodeCounterState(bytes)
+        .filter(({ replica }) => replica.startsWith(prefix))
+        .map(({ replica, added, removed }) => {
+          const value = encodeTotals(added, removed);
+          return { key, tag: Tag.COUNTER_ADD, stamp: { ...stamp, replica }, expires: 0, value };
+        });
+    default:
+      return [];
+  }
 }

@@ -5,8 +5,8 @@ import type { ReplicaClock } from './ServerClock.js';
 
 /**
  * Gives operations that no server has seen, in the order in which they were made, timestamps of the server's time. They
- * were made `behindMs` later than the device thought, but not after `now`; each stays later than the record that it was
- * made on, and than the one before it.
+ * were made `behindMs` later than the device thought, but not after `now`; each stays later than what it was made on (the
+ * record, and operations of an earlier process that servers may have seen), and than the one before it.
  */
 export function restamp(
   ops: readonly PendingOp[],
@@ -22,8 +22,9 @@ export function restamp(
   for (const op of ops) {
     let ms = Math.max(0, Math.floor(Math.min(op.ms + shift, now)));
     let counter = shift === 0 && ms === op.ms ? op.counter : 0;
-    const base = replica.map(op.map).baseStamp(op.key);
-    if (base !== null && isNotAfter(ms, counter, base.ms, base.counter)) [ms, counter] = after(base.ms, base.counter);
+    for (const below of whatIsBelow(op, replica)) {
+      if (isNotAfter(ms, counter, below.ms, below.counter)) [ms, counter] = after(below.ms, below.counter);
+    }
     if (isNotAfter(ms, counter, lastMs, lastCounter)) [ms, counter] = after(lastMs, lastCounter);
     if (op.expires !== 0) op.expires += ms - op.ms;
     op.ms = ms;
@@ -52,6 +53,13 @@ export function stampAnew(op: PendingOp, replica: Replica, clock: ReplicaClock):
 }
 
 const TOLERANCE_MS = 500;
+
+/** The timestamps of what an operation was made on: the record, and the older pending operations on its key. */
+function* whatIsBelow(op: PendingOp, replica: Replica): Iterable<{ readonly ms: number; readonly counter: number }> {
+  const base = replica.map(op.map).baseStamp(op.key);
+  if (base !== null) yield base;
+  for (let older = op.older; older !== null; older = older.older) yield older;
+}
 
 function isNotAfter(ms: number, counter: number, otherMs: number, otherCounter: number): boolean {
   return ms < otherMs || (ms === otherMs && counter <= otherCounter);

@@ -36,6 +36,11 @@ export class Replica {
     for (const map of this.#maps.values()) map.release();
   }
 
+  /** The clock was set back. */
+  revive(): void {
+    for (const map of this.#maps.values()) map.revive();
+  }
+
   clear(): void {
     for (const map of this.#maps.values()) map.clear();
   }

@@ -301,6 +301,22 @@ export class ReplicaMap {
     this.#notify([{ key, kind: Kind.LWW, value: undefined, previous, origin: 'remote' }]);
   }
 
+  /** The clock was set back: records whose deadlines had come, and now lie ahead again, are there again. */
+  revive(): void {
+    if (!this.table.hasDeadlines) return;
+    const now = this.#owner.now();
+    const changes: RowChange[] = [];
+    for (const slot of this.table.slots()) {
+      const deadline = this.table.expires(slot);
+      if (deadline <= now || this.#counted[slot] === true) continue;
+      const key = this.table.key(slot);
+      this.#count(slot, true);
+      this.#owner.onDeadline(this, key, deadline);
+      changes.push({ key, kind: Kind.LWW, value: this.valueAt(slot), previous: undefined, origin: 'remote' });
+    }
+    if (changes.length > 0) this.#notify(changes);
+  }
+
   /** Empties the map and tells listeners. */
   clear(): void {
     this.#pending.clear();
