@@ -22,6 +22,7 @@ export const capacity: Bench = {
       durable: await startNode(context, 'embedded'),
       pipe: await startAckServer(context, 'none', OPS_PER_FRAME),
       log: await startAckServer(context, 'log'),
+      lmdb: await startAckServer(context, 'lmdb'),
     };
     const fire = (url: string) => async (): Promise<number> => {
       await gun.call('prepare', url, CONNECTIONS, Math.max(250, scale(400)), OPS_PER_FRAME);
@@ -34,12 +35,14 @@ export const capacity: Bench = {
       durable: fire(servers.durable.url),
       pipe: fire(servers.pipe.url),
       log: fire(servers.log.url),
+      lmdb: fire(servers.lmdb.url),
     });
     await Promise.all([gun, ...Object.values(servers).map(({ child }) => child)].map((child) => child.stop()));
     return [
       compare('capacity, memory', speed.memory, 'corked pipe', speed.pipe, 'ops/s', { atLeast: 0.6 }),
       compare('capacity, durable', speed.durable, 'corked pipe', speed.pipe, 'ops/s', { atLeast: 0.3 }),
       compare('capacity, durable', speed.durable, 'bare group-commit log', speed.log, 'ops/s'),
+      compare('capacity, durable', speed.durable, 'LMDB, one put an op', speed.lmdb, 'ops/s', { atLeast: 5 }),
     ];
   },
 };
