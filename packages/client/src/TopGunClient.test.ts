@@ -427,7 +427,7 @@ describe('A server with another log', () => {
     const sent = world.batches
       .slice(before)
       .flatMap(({ ops }) => [...ops.keys.keys()].map((i) => ops.bytes(i).slice()));
-    expect(sent.map(decodeValue).sort()).toEqual(['known', 'pending']);
+    expect(sent.map((bytes) => decodeValue(bytes)).sort()).toEqual(['known', 'pending']);
     await second.close();
   });
 
