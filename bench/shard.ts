@@ -65,7 +65,19 @@ async function run({ opsPerBatch, queries, subscribersEach }: Scenario): Promise
   const sink = { hasRoom: true, send: () => undefined };
   for (const query of queries) {
     for (let i = 0; i < subscribersEach; i++) {
-      plane.subscribe({ queryId: 1, map: 'todos', query, logId: null, cursors: [], restriction: null, shards: null, onMoved: () => undefined }, sink);
+      plane.subscribe(
+        {
+          queryId: 1,
+          map: 'todos',
+          query,
+          logId: null,
+          cursors: [],
+          restriction: null,
+          shards: null,
+          onMoved: () => undefined,
+        },
+        sink,
+      );
     }
   }
   let ms = 1_760_000_000_000;

@@ -89,7 +89,16 @@ function contentOf(plane: LocalDataPlane, map: string, runtime: TestRuntime): st
       rows.push(JSON.stringify([records.keys[i], records.tags[i], stamp, records.expires[i], [...records.bytes(i)]]));
     }
   };
-  const request = { queryId: 1, map, query: {}, logId: null, cursors: [], restriction: null };
+  const request = {
+    queryId: 1,
+    map,
+    query: {},
+    logId: null,
+    cursors: [],
+    restriction: null,
+    shards: null,
+    onMoved: () => undefined,
+  };
   const stream = plane.subscribe(request, { send, hasRoom: true });
   // Catch-ups take turns: this one may have to wait for its own.
   for (let turn = 0; !isWhole && turn < 1_000; turn++) runtime.advance(0);

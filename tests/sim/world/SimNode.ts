@@ -92,7 +92,21 @@ export class SimNode {
         if (message.type === 'QUERY_RECORDS') batches.push(message.records);
       },
     };
-    this.plane.subscribe({ queryId: 1, map, query: {}, logId: null, cursors: [], restriction: null }, sink).close();
+    this.plane
+      .subscribe(
+        {
+          queryId: 1,
+          map,
+          query: {},
+          logId: null,
+          cursors: [],
+          restriction: null,
+          shards: null,
+          onMoved: () => undefined,
+        },
+        sink,
+      )
+      .close();
     return batches;
   }
 

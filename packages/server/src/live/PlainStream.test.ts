@@ -131,7 +131,16 @@ describe('a stream of a map', () => {
           client.send(frame);
         },
       };
-      const spec = { queryId, map: 'todos', query: {}, logId: null, cursors: [], restriction: null };
+      const spec = {
+        queryId,
+        map: 'todos',
+        query: {},
+        logId: null,
+        cursors: [],
+        restriction: null,
+        shards: null,
+        onMoved: () => undefined,
+      };
       h.plane.subscribe(spec, sink);
       return client;
     });
@@ -152,7 +161,7 @@ describe('a stream of a map', () => {
         throw new Error('the socket is gone');
       },
     };
-    const spec = { map: 'todos', logId: null, cursors: [], restriction: null };
+    const spec = { map: 'todos', logId: null, cursors: [], restriction: null, shards: null, onMoved: () => undefined };
     const streams = [{}, { limit: 2 }].map((query) => h.plane.subscribe({ ...spec, query, queryId: 9 }, broken));
     const client = h.subscribe();
     expect(await h.write(set('k', 'v', 1))).toEqual([]);

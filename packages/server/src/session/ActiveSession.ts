@@ -136,11 +136,12 @@ export class ActiveSession {
     const release = this.#guardRows(ops, accepted);
     this.#batchesInFlight++;
     this.#bytesInFlight += frameBytes;
-    this.#ports.plane.write(ops, accepted, (refused) => {
+    this.#ports.plane.write(ops, accepted, (refused, notOwner) => {
       release?.();
       this.#bytesInFlight -= frameBytes;
       this.#batchesInFlight--;
-      this.#answer(batchId, ops.count, rejected.length === 0 ? refused : [...rejected, ...refused]);
+      const moved = notOwner.map((index) => ({ index, ...REFUSALS.moved }));
+      this.#answer(batchId, ops.count, [...rejected, ...refused, ...moved]);
       if (this.#batchesInFlight === 0) this.#onIdle();
     });
   }

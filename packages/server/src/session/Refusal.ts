@@ -24,6 +24,7 @@ export const REFUSALS = {
   contended: { code: 'UNAVAILABLE', message: 'another write to this key is under way; try again' },
   unavailable: { code: 'UNAVAILABLE', message: 'this part of the data cannot be reached now; try again' },
   stopping: { code: 'SHUTTING_DOWN', message: 'the node stops; try another, or again later' },
+  moved: { code: 'NOT_OWNER', message: 'another node owns this part of the data; try there' },
   inFlight: { code: 'RATE_LIMITED', message: 'too much is waiting to become durable; slow down' },
 } as const satisfies Record<string, Refusal>;
 

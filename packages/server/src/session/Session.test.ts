@@ -288,7 +288,7 @@ describe('goodbye', () => {
     client.sendBatch(2, ops({}));
     expect(client.ack).toEqual({ ranges: [], rejected: ['0 SHUTTING_DOWN'] });
     expect(client.peer.closed).toBeNull();
-    harness.plane.writes[0]?.done([]);
+    harness.plane.writes[0]?.done([], []);
     expect(client.peer.last).toMatchObject({ type: 'OP_ACK', batchId: 1, ranges: [0, 1] });
     expect(client.peer.closed?.code).toBe(CloseCode.GOING_AWAY);
   });

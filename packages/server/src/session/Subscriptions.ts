@@ -133,7 +133,8 @@ export class Subscriptions {
     const restriction = verdict.rows?.where ?? null;
     const cost = queryCost(query);
     this.#budget.check(cost);
-    const stream = this.#ports.plane.subscribe({ queryId, map, query, logId, cursors, restriction }, this.#outbox);
+    const spec = { queryId, map, query, logId, cursors, restriction, shards: null };
+    const stream = this.#ports.plane.subscribe({ ...spec, onMoved: () => this.#onMoved(queryId) }, this.#outbox);
     // Its first frames may have been too much for this peer and ended the session.
     if (this.#closed) {
       stream.close();
@@ -143,6 +144,11 @@ export class Subscriptions {
     this.#budget.take(cost);
     this.#ports.counters.queriesOpened++;
     this.#ports.counters.subscriptions++;
+  }
+
+  #onMoved(queryId: number): void {
+    this.closeQuery(queryId);
+    this.#sendError(new TopGunError('NOT_OWNER', 'the data of this query has moved to another node'), queryId);
   }
 
   #deliver(frame: Uint8Array): void {

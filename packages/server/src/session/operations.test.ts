@@ -11,7 +11,7 @@ describe('a batch of operations', () => {
     client.sendBatch(7, ops({}, {}, {}));
     expect(harness.plane.writes[0]?.indexes).toBeNull();
     expect(client.ack).toBeUndefined();
-    harness.plane.writes[0]?.done([{ index: 1, code: 'STALE_OP', message: 'old' }]);
+    harness.plane.writes[0]?.done([{ index: 1, code: 'STALE_OP', message: 'old' }], []);
     expect(client.peer.last).toMatchObject({ type: 'OP_ACK', batchId: 7, ranges: [0, 1, 2, 1] });
     expect(client.ack?.rejected).toEqual(['1 STALE_OP']);
   });
@@ -50,7 +50,7 @@ describe('a batch of operations', () => {
     harness.plane.acksAtOnce = false;
     client.sendBatch(1, ops({}));
     client.session.onClosed();
-    harness.plane.writes[0]?.done([]);
+    harness.plane.writes[0]?.done([], []);
     expect(client.ack).toBeUndefined();
   });
 });
@@ -150,7 +150,7 @@ describe('the rate of operations', () => {
     for (let batch = 0; batch < 3; batch++) client.sendBatch(batch, large);
     expect(harness.plane.writes).toHaveLength(2);
     expect(client.ack).toEqual({ ranges: [], rejected: ['0 RATE_LIMITED'] });
-    harness.plane.writes[0]?.done([]);
+    harness.plane.writes[0]?.done([], []);
     client.sendBatch(3, large);
     expect(harness.plane.writes).toHaveLength(3);
   });
@@ -214,7 +214,7 @@ describe('writing where rules look at rows', () => {
     const ann = await harness.join();
     ann.sendBatch(1, ops({ key: 'free', value: mine }));
     expect(ann.ack?.rejected).toEqual(['0 UNAVAILABLE']);
-    harness.plane.writes[0]?.done([]);
+    harness.plane.writes[0]?.done([], []);
     harness.plane.acksAtOnce = true;
     harness.plane.rows.set('todos/free', theirs);
     ann.sendBatch(2, ops({ key: 'free', value: mine }));

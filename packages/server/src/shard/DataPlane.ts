@@ -11,23 +11,28 @@ export interface DataPlane {
 
   /**
    * Queues the ops `indexes` of `batch` (null = all), already authorized and checked. `done` is called exactly once,
-   * when each of them is durable, superseded by what is durable, or refused; it may be called before `write` returns.
-   * The batch and the bytes it refers to must not change until then.
+   * when each of them is durable, superseded by what is durable, refused, or known to be another node's to take; it may be
+   * called before `write` returns. The batch and the bytes it refers to must not change until then.
    */
   write(batch: EntryBatch, indexes: readonly number[] | null, done: WriteDone): void;
 
   /**
    * The current value of a record: the value (LWW), the array of elements (OR), the number (counter). Null when there
    * is none: never written, deleted, expired, or an OR record without elements.
-   * @throws TopGunError UNAVAILABLE while the shard of the key does not serve
+   * @throws TopGunError UNAVAILABLE while the shard of the key does not serve; NOT_OWNER when it is another node's
    */
   read(map: string, key: string): ReadResult | null;
 
   /**
-   * Opens a stream. Its first frames may be sent before the call returns.
-   * @throws TopGunError INVALID_QUERY; UNAVAILABLE before every shard serves
+   * Opens a stream. Its first frames may be sent before the call returns; they come later when a shard of the stream is
+   * about to be served.
+   * @throws TopGunError INVALID_QUERY; UNAVAILABLE before the node is ready; NOT_OWNER when a shard of the stream is another
+   * node's
    */
   subscribe(spec: SubscribeSpec, sink: StreamSink): Stream;
+
+  /** Whether writes to the shard are taken here: it serves, or is about to. */
+  owns(shard: number): boolean;
 
   /** Why this node must not get traffic now, for /readyz; null = it serves. */
   readyProblem(): string | null;
@@ -41,7 +46,11 @@ export interface DataPlane {
   close(): Promise<void>;
 }
 
-export type WriteDone = (rejected: readonly RejectedOp[]) => void;
+/**
+ * `notOwner`: indexes in the batch of ops that were not taken because their shards are another node's by now. Ops in
+ * neither list are durable.
+ */
+export type WriteDone = (rejected: readonly RejectedOp[], notOwner: readonly number[]) => void;
 
 export interface ReadResult {
   readonly kind: Kind;
@@ -58,6 +67,13 @@ export interface SubscribeSpec {
   readonly cursors: readonly number[];
   /** The row filter of the session's rules: rows outside it never leave the data plane. Null = every row is allowed. */
   readonly restriction: Where | null;
+  /** The shards whose rows are wanted; null = all. Those that cannot hold rows of the query do not matter. */
+  readonly shards: readonly number[] | null;
+  /**
+   * Called at most once: a shard of the stream is no longer served here, and the stream has ended. Open it anew, with the
+   * cursors that were reached, where the shards are now.
+   */
+  readonly onMoved: () => void;
 }
 
 /** Where a stream puts its frames. */

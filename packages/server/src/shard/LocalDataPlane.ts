@@ -124,12 +124,12 @@ export class LocalDataPlane implements DataPlane, ShardOwner {
   write(batch: EntryBatch, indexes: readonly number[] | null, done: WriteDone): void {
     const count = indexes === null ? batch.count : indexes.length;
     if (count === 0) {
-      done([]);
+      done([], []);
       return;
     }
-    const ticket = new WriteTicket(count, (rejected) => {
+    const ticket = new WriteTicket(count, (rejected, notOwner) => {
       try {
-        done(rejected);
+        done(rejected, notOwner);
       } catch (error) {
         this.#logger.error({ error }, 'a write could not be answered');
       }
@@ -153,6 +153,10 @@ export class LocalDataPlane implements DataPlane, ShardOwner {
   subscribe(spec: SubscribeSpec, sink: StreamSink): Stream {
     if (this.#state !== 'open') throw new TopGunError('UNAVAILABLE', 'The node is not ready. Try again soon.');
     return this.#hub.subscribe(spec, sink);
+  }
+
+  owns(shard: number): boolean {
+    return this.#shards[shard]?.isServing ?? false;
   }
 
   readyProblem(): string | null {

@@ -20,7 +20,16 @@ function fingerprint(h: PlaneHarness, map: string): string[] {
   for (let seq = 0; seq <= 12; seq++) {
     const cursors = Array.from({ length: h.shardCount }, (_, shard) => [shard, seq]).flat();
     const send = (frame: Uint8Array): number => frames.push(`${seq}: ${Buffer.from(frame).toString('base64')}`);
-    const spec = { queryId: 1, map, query: {}, logId: h.plane.logId, cursors, restriction: null };
+    const spec = {
+      queryId: 1,
+      map,
+      query: {},
+      logId: h.plane.logId,
+      cursors,
+      restriction: null,
+      shards: null,
+      onMoved: () => undefined,
+    };
     h.plane.subscribe(spec, { hasRoom: true, send }).close();
   }
   return frames;

@@ -1,4 +1,4 @@
-import { type EntryBatch, encodeMessage, Kind, type RejectedOp, EntryBatch as Rows } from '@topgunbuild/core';
+import { type EntryBatch, encodeMessage, Kind, EntryBatch as Rows } from '@topgunbuild/core';
 import type {
   DataPlane,
   DataPlaneStats,
@@ -34,9 +34,9 @@ export class FakePlane implements DataPlane {
   readError: Error | null = null;
   subscribeError: Error | null = null;
 
-  write(batch: EntryBatch, indexes: readonly number[] | null, done: (rejected: readonly RejectedOp[]) => void): void {
+  write(batch: EntryBatch, indexes: readonly number[] | null, done: WriteDone): void {
     this.writes.push({ batch, indexes, done });
-    if (this.acksAtOnce) done([]);
+    if (this.acksAtOnce) done([], []);
   }
 
   read(map: string, key: string): ReadResult | null {
@@ -73,6 +73,10 @@ export class FakePlane implements DataPlane {
       initial: true,
       last: true,
     });
+  }
+
+  owns(): boolean {
+    return true;
   }
 
   readyProblem(): string | null {

@@ -78,6 +78,8 @@ export class PlaneHarness {
         logId: client.logId,
         cursors: client.flatCursors(),
         restriction: options.restriction ?? null,
+        shards: null,
+        onMoved: () => undefined,
       },
       client,
     );
