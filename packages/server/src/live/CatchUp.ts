@@ -33,7 +33,8 @@ export interface CatchUpSource {
  * at their ends.
  *
  * A row that does not pass the filter but has changed since the subscriber last saw it may be one that it holds:
- * - where keys are no secret, such a row is sent as gone (its tombstone, or LEFT);
+ * - where keys are no secret, such a row is sent as gone (its tombstone, or LEFT). So is one that somebody wrote to in
+ *   vain, which changed nothing: its author shows what he wrote. It comes by `lose`;
  * - in a restricted stream only rows that are known to have passed before may be named: they come by `lose`.
  */
 export class CatchUp {
@@ -43,7 +44,7 @@ export class CatchUp {
   readonly cursors: Float64Array;
   /** By shard: rows not changed since this sequence, and not passing, are no rows that the subscriber holds. */
   readonly #bases: Float64Array;
-  /** Restricted: keys of rows that the subscriber may hold and must lose. */
+  /** Keys of rows that the subscriber may hold and must lose, and that the walk would not name. */
   readonly #lost = new Set<string>();
   #walk: ShardWalk | null = null;
   #position = 0;
@@ -61,7 +62,7 @@ export class CatchUp {
     return this.#lost.size;
   }
 
-  /** A row has left a restricted stream. */
+  /** The subscriber is told of `key`, if its row does not pass. */
   lose(key: string): void {
     this.#lost.add(key);
   }

@@ -11,6 +11,8 @@ export interface ShardChanges {
   readonly map: ShardMap;
   readonly seq: number;
   readonly rows: readonly ChangedRow[];
+  /** Keys of those that are as they were, because somebody wrote to them in vain. */
+  readonly inVain: readonly string[];
 }
 
 /** A plain stream, as far as its group has to know it. */
@@ -25,7 +27,7 @@ export interface GroupMember {
   postpone(cursors: Float64Array): void;
   /** Everything has to be sent anew. */
   startOver(): void;
-  /** The row of `key` is not part of the stream any more. */
+  /** The row of `key` is not part of the stream, though the subscriber may have it. */
   lose(key: string): void;
   /** Cursors of `shard` below `seq` are void. */
   collected(shard: number, seq: number): void;
@@ -85,8 +87,7 @@ export class LiveGroup {
 
   /** `delivered`: by shard, what live streams were sent before this. */
   deliver(changes: readonly ShardChanges[], delivered: Float64Array): void {
-    const follows = this.#live.size > 0;
-    if (!follows && !(this.filter.isRestricted && this.#behind.size > 0)) return;
+    if (this.#live.size === 0 && !(this.#behind.size > 0 && this.#mayLose(changes))) return;
     const lost: string[] = [];
     const frames = this.#frames(changes, delivered, lost);
     for (const stream of [...this.#behind]) for (const key of lost) stream.lose(key);
@@ -94,10 +95,24 @@ export class LiveGroup {
   }
 
   /** In place of `deliver`, when there is too much to do at once. */
-  postpone(delivered: Float64Array): void {
+  postpone(changes: readonly ShardChanges[], delivered: Float64Array): void {
     for (const stream of [...this.#live]) stream.postpone(delivered.slice());
-    // A walk may not name the rows that a restricted stream has lost, and here nobody finds out which those are.
-    if (this.filter.isRestricted) for (const stream of [...this.#behind]) stream.startOver();
+    if (!this.#mayLose(changes)) return;
+    const lost = changes.flatMap(({ map, inVain }) => (this.#covers(map.shard) ? inVain : []));
+    for (const stream of [...this.#behind]) {
+      // Nobody finds out here which rows a restricted stream has lost.
+      if (this.filter.isRestricted) stream.startOver();
+      else for (const key of lost) stream.lose(key);
+    }
+  }
+
+  /**
+   * Whether streams that catch up may hold rows that their walks would not name: those that a restricted stream has lost,
+   * and those of authors who wrote in vain, which are not the server's although nothing has changed.
+   */
+  #mayLose(changes: readonly ShardChanges[]): boolean {
+    if (this.filter.isRestricted) return true;
+    return !this.filter.isOpen && changes.some(({ inVain }) => inVain.length > 0);
   }
 
   #send(stream: GroupMember, frames: readonly SharedFrame[], delivered: Float64Array, lost: readonly string[]): void {
@@ -165,6 +180,7 @@ export class LiveGroup {
       rows.left(map.name, row.key);
       lost.push(row.key);
     } else if (!row.isChanged || row.matchedBefore(this.filter)) {
+      if (!row.isChanged) lost.push(row.key);
       if (map.table.tag(row.slot) === Tag.LWW_REMOVE) rows.add(map.table, row.slot);
       else rows.left(map.name, row.key);
     }

@@ -92,7 +92,7 @@ export class LiveMap implements MapWatcher {
     for (const shard of changes) rows += shard.rows.length;
     let tests = 0;
     for (const group of [...this.groups.values()]) {
-      if (tests > this.#tuning.flushTests) group.postpone(this.#delivered);
+      if (tests > this.#tuning.flushTests) group.postpone(changes, this.#delivered);
       else group.deliver(changes, this.#delivered);
       if (!group.filter.isOpen) tests += rows * group.filter.conditions;
     }
@@ -113,9 +113,14 @@ export class LiveMap implements MapWatcher {
     const now = this.#runtime.now();
     const taken = this.#dirty.map(({ map, rows }) => {
       const changed: ChangedRow[] = [];
-      for (const [slot, old] of rows) changed.push(new ChangedRow(map.table, map.shard, slot, old, now));
+      const inVain: string[] = [];
+      for (const [slot, old] of rows) {
+        const row = new ChangedRow(map.table, map.shard, slot, old, now);
+        changed.push(row);
+        if (!row.isChanged) inVain.push(row.key);
+      }
       rows.clear();
-      return { map, seq: (this.#stores[map.shard] as ShardStore).appliedSeq, rows: changed };
+      return { map, seq: (this.#stores[map.shard] as ShardStore).appliedSeq, rows: changed, inVain };
     });
     this.#dirty = [];
     return taken;

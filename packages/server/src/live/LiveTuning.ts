@@ -10,7 +10,7 @@ export interface LiveTuning {
   readonly frameBytes: number;
   /** Changes outside a filter after which its subscribers' cursors are moved all the same. */
   readonly quietRows: number;
-  /** Rows that a restricted stream may lose while it catches up; beyond that it starts again. */
+  /** Rows that a stream may lose while it catches up, without a walk that names them; beyond that it starts again. */
   readonly maxLostRows: number;
   /**
    * Conditions that are tested on changes at once; each takes a tenth of a microsecond or so. Whoever comes after

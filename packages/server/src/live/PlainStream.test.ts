@@ -300,6 +300,28 @@ describe('a filter', () => {
     expect(client.left).toEqual(['a']);
   });
 
+  it.each([
+    ['behind', true, {}],
+    ['falling behind', false, {}],
+    ['behind, when there is too much to do at once', true, { flushTests: -1 }],
+    ['put off, when there is too much to do at once', false, { flushTests: -1 }],
+  ])('tells so a writer whose stream is %s', async (_, isBehind, tuning) => {
+    const h = await PlaneHarness.open({ ...one, tuning });
+    await h.write(set('a', { n: 2 }, 10));
+    const client = h.subscribe({ where: { n: 1 } });
+    client.hasRoom = false;
+    if (isBehind) {
+      await h.write(set('b', { n: 1 }, 11));
+      await h.settle();
+    }
+    await h.write(set('a', { n: 1 }, 5));
+    await h.settle();
+    client.hasRoom = true;
+    client.stream.resume();
+    await h.settle();
+    expect(client.left).toEqual(['a']);
+  });
+
   it('looks into arrays of OR records and into counters', async () => {
     const h = await PlaneHarness.open(one);
     await h.write({ key: 't', add: 'red', at: stamp(1) });

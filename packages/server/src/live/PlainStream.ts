@@ -84,7 +84,7 @@ export class PlainStream implements GroupMember, Stream {
     this.#sendReset(shards);
   }
 
-  /** A row has left a restricted stream that is behind. */
+  /** While the stream is behind: the subscriber may have a row that its walk would not name. */
   lose(key: string): void {
     if (this.#state.name !== 'behind') return;
     const { catchUp } = this.#state;

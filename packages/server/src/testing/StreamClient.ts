@@ -96,6 +96,7 @@ export class StreamClient implements StreamSink {
   }
 
   #markStale(shards: readonly number[]): void {
+    for (const shard of shards) this.cursors.delete(shard);
     for (const key of this.rows.keys()) {
       if (shards.length === 0 || shards.includes(shardOfKey(key, this.#shardCount))) this.#stale.add(key);
     }
