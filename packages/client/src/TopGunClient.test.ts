@@ -312,6 +312,28 @@ describe('Clocks', () => {
     await second.close();
   });
 
+  it('that are set right do not bring back for a moment what has come to its deadline', async () => {
+    const world = new World();
+    world.node.stop();
+    const client = await world.online({ runtime: world.runtime(NOW + 365 * 86_400_000) });
+    const map = client.getMap<number>('m');
+    const query = client.query<number>('m', { where: { _key: 'short' } });
+    const seen: unknown[] = [];
+    map.set('short', 1, { ttlMs: 5_000 });
+    map.set('long', 2, { ttlMs: 60_000 });
+    await world.time.advance(10_000);
+    expect(query.rows).toEqual([]);
+    map.subscribe(({ changes }) => seen.push(...changes));
+    world.node.start();
+    await world.time.advance(30_000);
+    expect(client.status).toBe('online');
+    expect(seen).toEqual([]);
+    expect(query.rows).toEqual([]);
+    await world.time.advance(30_000);
+    expect(seen).toEqual([{ key: 'long', previous: 2, origin: 'remote' }]);
+    await client.close();
+  });
+
   it('refused all the same give the write another timestamp', async () => {
     const world = new World();
     const client = await world.online();

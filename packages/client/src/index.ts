@@ -12,7 +12,7 @@ export type { ORMapHandle, SetChange } from './handles/ORMapHandle.js';
 export type { QueryHandle, QueryInfo, QueryListener } from './handles/QueryHandle.js';
 export type { TopicHandle } from './handles/TopicHandle.js';
 export type { Row } from './query/LiveRows.js';
-export type { Origin } from './replica/ReplicaMap.js';
+export type { Origin } from './replica/MapListeners.js';
 export { MemoryAdapter } from './storage/MemoryAdapter.js';
 export type { IStorageAdapter, StorageChange, StorageKey, StorageTable } from './storage/StorageAdapter.js';
 export { TopGunClient, type TopGunClientOptions } from './TopGunClient.js';

@@ -1,4 +1,5 @@
 import {
+  applyMapDelta,
   DEFAULT_LIMITS,
   DEFAULT_SHARD_COUNT,
   type EntryBatch,
@@ -363,15 +364,18 @@ export class SyncEngine {
     this.#limits = event.limits;
     if (event.map !== null) this.#takeMap(event.map);
     if (this.#options.tokens.isRenewable) this.#renewal.plan(event.expiresAt);
-    const behind = this.#clock.isTrusted ? 0 : this.#behind(event.serverTimeAt);
-    this.#onTime(event.serverTimeAt.serverTime, event.serverTimeAt.monotonic);
     const isOtherLog = this.#account.logId !== null && this.#account.logId !== event.logId;
     this.#account.logId = event.logId;
+    const behind = this.#clock.isTrusted ? 0 : this.#behind(event.serverTimeAt);
+    // Deadlines move with the clock and with the timestamps of what was written by it: readers see both at once.
+    this.#replica.hold();
+    this.#onTime(event.serverTimeAt.serverTime, event.serverTimeAt.monotonic);
+    this.#writes.restamp(this.#writes.untrusted(), behind);
     if (isOtherLog) this.#writes.offerAgain(`${this.#account.clientId}.`);
+    this.#replica.release();
     this.#events.emit('node', { type: 'connected', nodeId: event.nodeId });
     this.#streams.onConnected();
     this.topics.onConnected();
-    this.#writes.restamp(this.#writes.untrusted(), behind);
     this.#sender.resume();
   }
 
@@ -408,6 +412,12 @@ export class SyncEngine {
       case 'PARTITION_MAP':
         this.#takeMap(message.map);
         return;
+      case 'PARTITION_MAP_DELTA':
+        this.#takeMap(this.#map === null ? null : applyMapDelta(this.#map, message.delta));
+        return;
+      case 'NOT_OWNER':
+        this.#streams.onNotOwner(message);
+        return;
       case 'ERROR':
         if (message.ref === null) this.#events.emit('error', new TopGunError(message.code, message.message));
         else this.#streams.onError(message);
@@ -425,7 +435,12 @@ export class SyncEngine {
     return this.#map?.shardCount ?? DEFAULT_SHARD_COUNT;
   }
 
-  #takeMap(map: PartitionMap): void {
+  /** Null: a change came that does not fit what is here. */
+  #takeMap(map: PartitionMap | null): void {
+    if (map === null) {
+      this.#provider?.send({ type: 'PARTITION_MAP_REQUEST', version: this.#map?.version ?? 0 });
+      return;
+    }
     this.#map = map;
     this.#events.emit('partition-map', { version: map.version });
   }

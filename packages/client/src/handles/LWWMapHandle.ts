@@ -3,7 +3,8 @@ import type { Stream } from '../engine/Stream.js';
 import type { SyncEngine } from '../engine/SyncEngine.js';
 import type { Write } from '../engine/Write.js';
 import type { WaitOptions } from '../engine/withTimeout.js';
-import type { Origin, ReplicaMap } from '../replica/ReplicaMap.js';
+import type { Origin } from '../replica/MapListeners.js';
+import type { ReplicaMap } from '../replica/ReplicaMap.js';
 
 /** One change of a map. Without a value the key is gone; without a previous value it is new. */
 export interface MapChange<T> {

@@ -1,5 +1,6 @@
 import type { CompiledQuery } from '@topgunbuild/core';
-import type { ReplicaMap, RowChange } from '../replica/ReplicaMap.js';
+import type { RowChange } from '../replica/MapListeners.js';
+import type { ReplicaMap } from '../replica/ReplicaMap.js';
 
 /** One row of a query's result. */
 export interface Row<T> {

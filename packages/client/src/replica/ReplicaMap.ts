@@ -1,28 +1,11 @@
 import { decodeCounterState, EntryBatch, Kind, mergeEntry, Outcome, RecordTable, Tag } from '@topgunbuild/core';
 import type { PendingOp } from '../engine/PendingOp.js';
+import { type ChangeListener, MapListeners, type Origin, type RecordState, type RowChange } from './MapListeners.js';
 import { decodeRecord, isSameRow, isSameValue } from './rows.js';
 
 /** Local state is never refused for its size; the server is who enforces limits. */
 const UNLIMITED = Number.MAX_SAFE_INTEGER;
 const UNDECODED = Symbol('undecoded');
-
-export type Origin = 'local' | 'remote';
-
-/** One change of what readers see. A value of undefined: there is none. */
-export interface RowChange {
-  readonly key: string;
-  readonly kind: Kind;
-  readonly value: unknown;
-  readonly previous: unknown;
-  readonly origin: Origin;
-}
-
-export type ChangeListener = (changes: readonly RowChange[]) => void;
-
-interface RecordState {
-  readonly kind: Kind | null;
-  readonly value: unknown;
-}
 
 const NOTHING: RecordState = { kind: null, value: undefined };
 
@@ -51,12 +34,11 @@ export class ReplicaMap {
   readonly #pending = new Map<string, PendingOp>();
   /** Keys whose row left the streams while operations on them were pending. */
   readonly #left = new Set<string>();
-  readonly #listeners = new Set<ChangeListener>();
+  readonly #listeners: MapListeners;
   readonly #onSettled = new Set<(key: string) => void>();
-  /** While nobody is to hear of changes: what keys had before them. */
-  #held: Map<string, unknown> | null = null;
   readonly #row = new EntryBatch();
   readonly #decoded: unknown[] = [];
+  /** By slot: an LWW record that listeners know of. Its deadline may have come without their having been told yet. */
   readonly #counted: boolean[] = [];
   #live = 0;
 
@@ -65,6 +47,7 @@ export class ReplicaMap {
     this.#owner = owner;
     this.table = new RecordTable(name);
     this.#base = new RecordTable(name);
+    this.#listeners = new MapListeners((error) => owner.onThrow(error));
   }
 
   // --- reading -----------------------------------------------------------------------------------------------------
@@ -89,11 +72,7 @@ export class ReplicaMap {
   /** The value in `slot`; undefined for a tombstone. */
   valueAt(slot: number): unknown {
     if (this.table.hasDeadlines && this.table.isTombstone(slot, this.#owner.now())) return undefined;
-    const cached = this.#decoded[slot];
-    if (cached !== UNDECODED && cached !== undefined) return cached;
-    const value = this.#decode(slot);
-    this.#decoded[slot] = value;
-    return value;
+    return this.#decode(slot);
   }
 
   /** Live LWW records. */
@@ -109,25 +88,16 @@ export class ReplicaMap {
   }
 
   subscribe(listener: ChangeListener): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   /** Listeners hear of nothing until `release`. */
   hold(): void {
-    this.#held = new Map();
+    this.#listeners.hold();
   }
 
   release(): void {
-    const held = this.#held ?? [];
-    this.#held = null;
-    const changes: RowChange[] = [];
-    for (const [key, previous] of held) {
-      const { kind, value } = this.#state(key);
-      if (!isSameValue(value, previous))
-        changes.push({ key, kind: kind ?? Kind.LWW, value, previous, origin: 'local' });
-    }
-    if (changes.length > 0) this.#notify(changes);
+    this.#listeners.release((key) => this.#state(key));
   }
 
   /** Calls `listener` with a key when nothing is pending on it any more. */
@@ -171,7 +141,7 @@ export class ReplicaMap {
    * operation, and `op` says the same and more.
    */
   applyLocal(op: PendingOp, replaced: PendingOp | null): void {
-    const before = this.#listeners.size > 0 ? this.#state(op.key) : NOTHING;
+    const before = this.#listeners.areThere ? this.#state(op.key) : NOTHING;
     if (replaced === null) {
       this.#push(op);
     } else {
@@ -179,15 +149,15 @@ export class ReplicaMap {
       this.#pending.set(op.key, op);
     }
     this.#merge(this.table, op);
-    if (this.#listeners.size > 0) this.#notify([this.#change(op.key, before, 'local')]);
+    if (this.#listeners.areThere) this.#listeners.tell([this.#change(op.key, before, 'local')]);
   }
 
   /** Adds an operation from storage, on top of a base that is already there. */
   restore(op: PendingOp): void {
-    const before = this.#listeners.size > 0 ? this.#state(op.key) : NOTHING;
+    const before = this.#listeners.areThere ? this.#state(op.key) : NOTHING;
     this.#push(op);
     this.#merge(this.table, op);
-    if (this.#listeners.size > 0) this.#notify([this.#change(op.key, before, 'local')]);
+    if (this.#listeners.areThere) this.#listeners.tell([this.#change(op.key, before, 'local')]);
   }
 
   /** Takes back an operation that was never sent. */
@@ -215,19 +185,13 @@ export class ReplicaMap {
     this.#undo(op, 'remote');
   }
 
-  /** Computes the shown record of `key` anew, after pending operations changed. */
+  /** The pending operations on `key` have changed: what is shown is computed anew. */
   rebuild(key: string): void {
-    const base = this.#base.find(key);
-    if (base >= 0) {
-      const row = this.#row;
-      this.#base.putIn(row, base);
-      this.#put(row);
-    } else {
-      this.#remove(key);
-    }
-    const ops: PendingOp[] = [];
-    for (let op = this.#pending.get(key) ?? null; op !== null; op = op.older) ops.push(op);
-    for (const op of ops.reverse()) this.#merge(this.table, op);
+    const before = this.#listeners.areThere ? this.#state(key) : NOTHING;
+    this.#rebuild(key);
+    if (!this.#listeners.areThere) return;
+    const change = this.#change(key, before, 'local');
+    if (!isSameValue(change.value, before.value)) this.#listeners.tell([change]);
   }
 
   // --- records from servers ----------------------------------------------------------------------------------------
@@ -241,7 +205,7 @@ export class ReplicaMap {
     isCovered: (key: string) => boolean,
     isWhole: (key: string) => boolean = () => false,
   ): void {
-    const listening = this.#listeners.size > 0;
+    const listening = this.#listeners.areThere;
     const changes: RowChange[] = [];
     for (let i = 0; i < rows.count; i++) {
       const key = rows.keys[i] as string;
@@ -251,22 +215,22 @@ export class ReplicaMap {
       else changed = isWhole(key) ? this.#replace(rows, i, key) : this.#arrive(rows, i, key);
       if (changed && listening) changes.push(this.#change(key, before, 'remote'));
     }
-    if (changes.length > 0) this.#notify(changes);
+    this.#listeners.tell(changes);
   }
 
   /** Forgets rows that the server no longer has. */
   drop(keys: readonly string[]): void {
     const changes: RowChange[] = [];
     for (const key of keys) {
-      const before = this.#listeners.size > 0 ? this.#state(key) : NOTHING;
+      const before = this.#listeners.areThere ? this.#state(key) : NOTHING;
       if (this.#leave(key) && before.value !== undefined) changes.push(this.#change(key, before, 'remote'));
     }
-    if (changes.length > 0) this.#notify(changes);
+    this.#listeners.tell(changes);
   }
 
   /** Takes over rows from storage, below operations that are pending already. */
   load(rows: EntryBatch): void {
-    const listening = this.#listeners.size > 0;
+    const listening = this.#listeners.areThere;
     const changes: RowChange[] = [];
     for (let i = 0; i < rows.count; i++) {
       const key = rows.keys[i] as string;
@@ -280,7 +244,7 @@ export class ReplicaMap {
       this.#applied(key, outcome);
       if (listening && outcome === Outcome.APPLIED) changes.push(this.#change(key, before, 'remote'));
     }
-    if (changes.length > 0) this.#notify(changes);
+    this.#listeners.tell(changes);
   }
 
   /** Adds the row that storage should hold for `key` to `batch`; false when it should hold none. */
@@ -298,7 +262,7 @@ export class ReplicaMap {
     if (slot < 0 || this.table.expires(slot) !== deadline || this.#counted[slot] !== true) return;
     const previous = this.#decode(slot);
     this.#count(slot, false);
-    this.#notify([{ key, kind: Kind.LWW, value: undefined, previous, origin: 'remote' }]);
+    this.#listeners.tell([{ key, kind: Kind.LWW, value: undefined, previous, origin: 'remote' }]);
   }
 
   /** The clock was set back: records whose deadlines had come, and now lie ahead again, are there again. */
@@ -314,7 +278,7 @@ export class ReplicaMap {
       this.#owner.onDeadline(this, key, deadline);
       changes.push({ key, kind: Kind.LWW, value: this.valueAt(slot), previous: undefined, origin: 'remote' });
     }
-    if (changes.length > 0) this.#notify(changes);
+    this.#listeners.tell(changes);
   }
 
   /** Empties the map and tells listeners. */
@@ -331,13 +295,27 @@ export class ReplicaMap {
   #undo(op: PendingOp, origin: Origin): void {
     const before = this.#state(op.key);
     this.#unlink(op);
-    this.rebuild(op.key);
+    this.#rebuild(op.key);
     if (!this.#pending.has(op.key)) {
       this.#forgetBase(op.key);
       // What is below was accepted before it, from a row that is in no stream any more.
       if (this.#left.delete(op.key)) this.#remove(op.key);
     }
-    if (this.#listeners.size > 0) this.#notify([this.#change(op.key, before, origin)]);
+    if (this.#listeners.areThere) this.#listeners.tell([this.#change(op.key, before, origin)]);
+  }
+
+  #rebuild(key: string): void {
+    const base = this.#base.find(key);
+    if (base >= 0) {
+      const row = this.#row;
+      this.#base.putIn(row, base);
+      this.#put(row);
+    } else {
+      this.#remove(key);
+    }
+    const ops: PendingOp[] = [];
+    for (let op = this.#pending.get(key) ?? null; op !== null; op = op.older) ops.push(op);
+    for (const op of ops.reverse()) this.#merge(this.table, op);
   }
 
   #arrive(rows: EntryBatch, index: number, key: string): boolean {
@@ -366,7 +344,7 @@ export class ReplicaMap {
     if (isPending) {
       this.#forgetBase(key);
       this.#mergeRow(this.#base, rows, index);
-      this.rebuild(key);
+      this.#rebuild(key);
     } else {
       this.#remove(key);
       this.#applied(key, this.#mergeRow(this.table, rows, index));
@@ -381,7 +359,7 @@ export class ReplicaMap {
       this.#left.add(key);
       // Of a set or a counter the pending operations alone are something else than with the record below them.
       if (this.kindOf(key) === Kind.LWW) return false;
-      this.rebuild(key);
+      this.#rebuild(key);
       return true;
     }
     return this.#remove(key);
@@ -470,30 +448,25 @@ export class ReplicaMap {
     this.#counted[slot] = live;
   }
 
+  /** The value in `slot`, even if its deadline has come. */
   #decode(slot: number): unknown {
-    return decodeRecord(this.table, slot);
+    const cached = this.#decoded[slot];
+    if (cached !== UNDECODED && cached !== undefined) return cached;
+    const value = decodeRecord(this.table, slot);
+    this.#decoded[slot] = value;
+    return value;
   }
 
+  /** What listeners know of `key`, or are about to hear. */
   #state(key: string): RecordState {
-    return { kind: this.kindOf(key), value: this.read(key) };
+    const slot = this.table.find(key);
+    if (slot < 0) return NOTHING;
+    const kind = this.table.kind(slot);
+    return { kind, value: kind === Kind.LWW && this.#counted[slot] !== true ? undefined : this.#decode(slot) };
   }
 
   #change(key: string, before: RecordState, origin: Origin): RowChange {
     const { kind, value } = this.#state(key);
     return { key, kind: kind ?? before.kind ?? Kind.LWW, value, previous: before.value, origin };
-  }
-
-  #notify(changes: readonly RowChange[]): void {
-    if (this.#held !== null) {
-      for (const { key, previous } of changes) if (!this.#held.has(key)) this.#held.set(key, previous);
-      return;
-    }
-    for (const listener of [...this.#listeners]) {
-      try {
-        listener(changes);
-      } catch (error) {
-        this.#owner.onThrow(error);
-      }
-    }
   }
 }
