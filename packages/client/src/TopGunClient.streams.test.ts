@@ -76,6 +76,30 @@ describe('Streams', () => {
     await client.close();
   });
 
+  it('take away no row that another has brought, which is closed and was further on', async () => {
+    const world = new World();
+    const client = await world.online();
+    const openHigh = () => client.query<{ n: number }>('m', { where: { n: { $gt: 9 } } });
+    const openKey = () => client.query<{ n: number }>('m', { where: { _key: 'a' } });
+    const high = openHigh();
+    await world.time.advance(10);
+    await world.stream(rowsOf('m', []), { cursors: [0, 1], last: true });
+    high.close();
+    const byKey = openKey();
+    await world.time.advance(10);
+    await world.stream(rowsOf('m', [['a', { n: 2 }, NOW]]), { cursors: [0, 3], last: true });
+    byKey.close();
+    openHigh();
+    await world.time.advance(10);
+    await world.stream(rowsOf('m', [['a', 'left']]), { cursors: [0, 3], last: true });
+    const again = openKey();
+    await world.time.advance(10);
+    expect(world.subscriptions.at(-1)).toMatchObject({ cursors: [0, 3] });
+    await world.stream(rowsOf('m', []), { cursors: [0, 3], last: true });
+    expect(again.rows).toEqual([{ key: 'a', value: { n: 2 } }]);
+    await client.close();
+  });
+
   it('leave an acked write where it is while one that stands for it is behind', async () => {
     const world = new World();
     const client = await world.online();

@@ -149,7 +149,8 @@ export class Stream {
   ): void {
     this.#note(message.records);
     const isWhole = (key: string): boolean => message.initial && this.#isSentInFull(key, shardCount);
-    this.map.applyRemote(message.records, isCovered, isWhole);
+    const stays = (key: string): boolean => isCovered(key) || this.#isNotOurs(key);
+    this.map.applyRemote(message.records, stays, isWhole);
     if (this.#left.size > 0) this.#forgetLeft();
     if (!this.isWindow) {
       this.#logId = logId;
@@ -278,9 +279,17 @@ export class Stream {
     }
   }
 
-  /** Only keys that are still here need remembering. */
+  /** Only keys that look as if they matched need remembering. */
   #forgetLeft(): void {
-    for (const key of this.#left) if (this.map.table.find(key) < 0) this.#left.delete(key);
+    for (const key of this.#left) if (this.#isNotOurs(key)) this.#left.delete(key);
+  }
+
+  /**
+   * Whether the record of `key` is none that a query without limit has brought, and so is not taken away by its leaving. It
+   * may be one that a stream which is closed now has brought, further on than this one, and will not bring again.
+   */
+  #isNotOurs(key: string): boolean {
+    return !this.isWindow && this.map.newestPending(key) === null && !this.matches(key);
   }
 
   /** Forgets rows that would belong here but were not among those that the server has. */
