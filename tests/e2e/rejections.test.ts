@@ -150,7 +150,7 @@ describe('a session', () => {
   it('with a query that is wrong gets its code, and goes on', async () => {
     const { session } = await hostile();
     const query = { where: { a: { $what: 1 } } } as unknown as Extract<ClientMessage, { type: 'QUERY_SUB' }>['query'];
-    session.send({ type: 'QUERY_SUB', queryId: 7, map: 'm', query, logId: null, cursors: [] });
+    session.send({ type: 'QUERY_SUB', queryId: 7, map: 'm', query, logId: null, cursors: [], shards: null });
     expect(await session.next('ERROR')).toMatchObject({ code: 'INVALID_QUERY', ref: 7 });
     session.send({ type: 'PING', nonce: 3 });
     expect(await session.next('PONG')).toMatchObject({ nonce: 3 });

@@ -10,6 +10,7 @@ import { expect, it } from 'vitest';
 import type { Session } from '../../packages/server/src/session/Session.js';
 import type { LocalDataPlane } from '../../packages/server/src/shard/LocalDataPlane.js';
 import type { TestRuntime } from '../../packages/server/src/testing/TestRuntime.js';
+import { SEED } from '../support/seed.js';
 import { bytesInUse } from './support/collectGarbage.js';
 import { FuzzPeer } from './support/FuzzPeer.js';
 import { hostileFrame, replica } from './support/frames.js';
@@ -17,7 +18,6 @@ import { Random } from './support/Random.js';
 import { VirtualNode } from './support/VirtualNode.js';
 
 const FRAMES = Number(process.env.HOSTILE_FRAMES ?? 100_000);
-const SEED = Number(process.env.HOSTILE_SEED ?? Date.now() % 2 ** 32);
 const SUBJECTS = ['ann', 'bob', 'eve'];
 const STATES = ['handshaking', 'authenticating', 'active', 'active', 'active', 'active', 'leaving', 'closing'] as const;
 /** Virtual time moves on after so many frames. */
@@ -42,7 +42,7 @@ async function targetIn(state: (typeof STATES)[number], node: VirtualNode, index
   session.onFrame(encodeMessage({ type: 'AUTH', protocol: 1, token, clientId: target.clientId, mapVersion: 0 }));
   await node.settle();
   if (state === 'authenticating') return target;
-  const sub = { type: 'QUERY_SUB', map: 'todos', logId: null, cursors: [] } as const;
+  const sub = { type: 'QUERY_SUB', map: 'todos', logId: null, cursors: [], shards: null } as const;
   session.onFrame(encodeMessage({ ...sub, queryId: 100, query: {} }));
   session.onFrame(
     encodeMessage({ ...sub, queryId: 101, query: { where: { a: { $gt: 1 } }, sort: { a: 'asc' }, limit: 3 } }),
@@ -120,7 +120,7 @@ it(`${FRAMES} hostile frames at any state: never a crash, a hang, a leak, or a c
   let first = 0;
   let last: { sent: number; state: string; frame: Uint8Array } = { sent: 0, state: '', frame: new Uint8Array(0) };
   const context = (): string =>
-    `HOSTILE_SEED=${SEED}, frame ${last.sent} in state ${last.state}: ${Buffer.from(last.frame).toString('hex', 0, 400)}`;
+    `TOPGUN_SEED=${SEED}, frame ${last.sent} in state ${last.state}: ${Buffer.from(last.frame).toString('hex', 0, 400)}`;
   for (let sent = 0; sent < FRAMES; sent++) {
     if (sent % ROUND === 0) {
       await node.settle();

@@ -141,7 +141,15 @@ describe('a thousand live queries of one session', () => {
       for (let id = 0; id < 1_000; id++) {
         const query = { where: { a: { $gt: 100_000 + id } } };
         eve.session.onFrame(
-          encodeMessage({ type: 'QUERY_SUB', queryId: id, map: 'todos', query, logId: null, cursors: [] }),
+          encodeMessage({
+            type: 'QUERY_SUB',
+            queryId: id,
+            map: 'todos',
+            query,
+            logId: null,
+            cursors: [],
+            shards: null,
+          }),
         );
       }
     });

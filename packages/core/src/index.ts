@@ -35,6 +35,7 @@ export { ERROR_CODES, type ErrorCode, isErrorCode, isTransient, TopGunError } fr
 export { DEFAULT_LIMITS, type Limits } from './limits.js';
 
 // partition
+export { applyMapDelta, type MapDelta, mapDelta } from './partition/mapDelta.js';
 export { type NodeInfo, ownerOfPartition, type PartitionMap, partitionsPerNode } from './partition/PartitionMap.js';
 export {
   DEFAULT_SHARD_COUNT,
@@ -56,9 +57,11 @@ export {
   type ClientMessage,
   type ErrorMessage,
   type GoodbyeMessage,
+  type NotOwnerMessage,
   type NotOwnerShard,
   type OpAckMessage,
   type OpBatchMessage,
+  type PartitionMapDeltaMessage,
   type PartitionMapMessage,
   type PartitionMapRequestMessage,
   type PingMessage,
@@ -75,6 +78,7 @@ export {
   type TopicSubMessage,
   type TopicUnsubMessage,
 } from './protocol/messages.js';
+export { type RecordsHead, readRecordsHead, rewriteRecordsHead } from './protocol/recordsHead.js';
 export { WIRE_TYPES } from './protocol/wireTypes.js';
 
 // query

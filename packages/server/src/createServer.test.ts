@@ -75,7 +75,7 @@ describe('a node', () => {
     const client = await join_(node, await token('ann'));
     expect(await write(client, set('todos', 'a', { done: false }, 'ann'))).toEqual([]);
     expect(node.read('todos', 'a')).toEqual({ done: false });
-    client.send({ type: 'QUERY_SUB', queryId: 1, map: 'todos', query: {}, logId: null, cursors: [] });
+    client.send({ type: 'QUERY_SUB', queryId: 1, map: 'todos', query: {}, logId: null, cursors: [], shards: null });
     const records = await client.until('QUERY_RECORDS');
     expect(records.records.keys).toEqual(['a']);
   });
@@ -124,7 +124,7 @@ describe('a node', () => {
     expect(await write(ann, set('todos', 'a', { owner: 'ann' }, 'ann'))).toEqual([]);
     expect(await write(ann, set('todos', 'b', { owner: 'ann' }, 'ann', 1))).toEqual(['FORBIDDEN']);
     expect(await write(ann, set('other', 'a', 1, 'ann', 2))).toEqual(['FORBIDDEN']);
-    ann.send({ type: 'QUERY_SUB', queryId: 1, map: 'todos', query: {}, logId: null, cursors: [] });
+    ann.send({ type: 'QUERY_SUB', queryId: 1, map: 'todos', query: {}, logId: null, cursors: [], shards: null });
     expect((await ann.until('QUERY_RECORDS')).records.keys).toEqual(['a']);
   });
 

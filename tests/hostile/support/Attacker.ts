@@ -71,6 +71,7 @@ export class Attacker {
       query,
       logId: from?.logId ?? null,
       cursors: from?.cursors ?? [],
+      shards: null,
     });
   }
 

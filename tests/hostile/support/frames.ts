@@ -88,6 +88,7 @@ export function validMessage(random: Random, clientId: string, subject: string):
         map: name(random),
         query: query(random),
         ...cursors(random),
+        shards: random.chance(0.7) ? null : Array.from({ length: random.below(5) }, () => random.below(6)),
       };
     case 4:
       return { type: 'QUERY_UNSUB', queryId: random.below(6) };

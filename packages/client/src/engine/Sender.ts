@@ -93,9 +93,10 @@ export class Sender {
       if (isTransient(code) || (code === 'CLOCK_DRIFT' && this.#ports.onDrift(op))) this.#putAside(op);
       else this.#ports.onRejected(op, new TopGunError(code, reason));
     }
-    // Whatever the answer did not speak of has an unknown outcome.
+    // Whatever the answer did not speak of has an unknown outcome, or was not taken because its shard has moved.
     const unanswered = ops.filter((op) => op.state === 'sent' && !this.#aside.includes(op));
-    if (unanswered.length > 0) log.requeue(unanswered);
+    if (message.notOwner.length > 0) for (const op of unanswered) this.#putAside(op);
+    else if (unanswered.length > 0) log.requeue(unanswered);
     log.releaseHeld();
     this.schedule();
   }

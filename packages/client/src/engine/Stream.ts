@@ -110,13 +110,14 @@ export class Stream {
       query: { ...this.query },
       logId: cursors.length === 0 ? null : this.#logId,
       cursors,
+      shards: null,
     };
   }
 
   /** Some cursors could not be honoured: those shards come in full. */
   onReset(message: QueryResetMessage, shardCount: number): void {
     if (this.isWindow) {
-      this.#clearMembers();
+      this.#forgetMembers(new Set(message.shards), shardCount);
       return;
     }
     if (this.#logId !== null && this.#logId !== message.logId) {
@@ -327,6 +328,12 @@ export class Stream {
   #isSentInFull(key: string, shardCount: number): boolean {
     if (this.isWindow || this.#full === 'all') return true;
     return this.#full !== 'none' && this.#full.has(shardOfKey(key, shardCount));
+  }
+
+  /** What the window has of these shards comes anew; of the others it stays. */
+  #forgetMembers(shards: ReadonlySet<number>, shardCount: number): void {
+    for (const key of this.#members) if (shards.has(shardOfKey(key, shardCount))) this.#members.delete(key);
+    this.#isCurrent = false;
   }
 
   #clearMembers(): void {

@@ -1,6 +1,7 @@
 import {
   type ErrorMessage,
   isTransient,
+  type NotOwnerMessage,
   type Query,
   type QueryRecordsMessage,
   type QueryResetMessage,
@@ -141,6 +142,12 @@ export class Streams {
     if (stream === undefined || stream.users === 0) return;
     stream.onRecords(message, logId, shardCount, (key) => this.#isCoveredBeside(stream, key));
     this.#owner.onState(stream);
+  }
+
+  /** Its shards have moved: wherever the provider takes it next, it goes on from its cursors. */
+  onNotOwner(message: NotOwnerMessage): void {
+    const stream = this.#byId.get(message.ref);
+    if (stream !== undefined) this.#owner.onTransient(stream);
   }
 
   /** An error that names a query. */

@@ -1,4 +1,5 @@
 import {
+  applyMapDelta,
   DEFAULT_LIMITS,
   DEFAULT_SHARD_COUNT,
   type EntryBatch,
@@ -411,6 +412,12 @@ export class SyncEngine {
       case 'PARTITION_MAP':
         this.#takeMap(message.map);
         return;
+      case 'PARTITION_MAP_DELTA':
+        this.#takeMap(this.#map === null ? null : applyMapDelta(this.#map, message.delta));
+        return;
+      case 'NOT_OWNER':
+        this.#streams.onNotOwner(message);
+        return;
       case 'ERROR':
         if (message.ref === null) this.#events.emit('error', new TopGunError(message.code, message.message));
         else this.#streams.onError(message);
@@ -428,9 +435,11 @@ export class SyncEngine {
     return this.#map?.shardCount ?? DEFAULT_SHARD_COUNT;
   }
 
-  #takeMap(map: PartitionMap): void {
-    this.#map = map;
-    this.#events.emit('partition-map', { version: map.version });
+  /** Null: a change came that does not fit what is here. */
+  #takeMap(map: PartitionMap | null): void {
+    if (map !== null) this.#map = map;
+    else this.#provider?.send({ type: 'PARTITION_MAP_REQUEST', version: 0 });
+    if (map !== null) this.#events.emit('partition-map', { version: map.version });
   }
 
   #sendOps(ops: EntryBatch, nextBatchId: () => number): readonly SentBatch[] {

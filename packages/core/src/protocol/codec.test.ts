@@ -156,12 +156,16 @@ function replaced(value: unknown, path: Path, wrong: unknown): unknown {
   return (value as readonly unknown[]).map((item, i) => (i === first ? replaced(item, rest, wrong) : item));
 }
 
-const NULLABLE = new Set(['AUTH 2', 'QUERY_SUB 4', 'AUTH_ACK 5', 'ERROR 3']);
+const NULLABLE = new Set(['AUTH 2', 'QUERY_SUB 4', 'QUERY_SUB 6', 'AUTH_ACK 5', 'ERROR 3']);
 /** Fields that are any finite number, not just whole ones from 0 on. */
 const NUMBERS = new Set(['AUTH_REQUIRED 5', 'AUTH_ACK 3', 'AUTH_ACK 4', 'PONG 2', 'TOPIC_MESSAGE 4']);
 /** Lists of any length: an empty one is right. */
 const LISTS = new Set([
   'QUERY_SUB 5',
+  'QUERY_SUB 6',
+  'NOT_OWNER 2',
+  'PARTITION_MAP_DELTA 4',
+  'PARTITION_MAP_DELTA 5',
   'OP_ACK 2',
   'OP_ACK 3',
   'OP_ACK 4',
@@ -194,6 +198,7 @@ function wrongFor(type: string, path: Path, right: unknown): unknown[] {
 /** What fields may be that are null in the message at hand. */
 function isRightFor(field: string, stranger: unknown): boolean {
   if (field === 'ERROR 3') return typeof stranger === 'number' && Number.isSafeInteger(stranger) && stranger >= 0;
+  if (field === 'QUERY_SUB 6') return Array.isArray(stranger) && stranger.length === 0;
   return field !== 'AUTH_ACK 5' && typeof stranger === 'string';
 }
 
@@ -291,6 +296,7 @@ describe('messages', () => {
         query: { where: { data: new Uint8Array(size) } },
         logId: null,
         cursors: [],
+        shards: null,
       });
     expect(codeOf(() => decodeClientMessage(sub(2_000_000)))).toBe('ok');
     expect(codeOf(() => decodeClientMessage(sub(2_200_000)))).toBe('TOO_LARGE');
@@ -318,7 +324,15 @@ describe('messages', () => {
 
   it('do not share memory with the frame where they are kept for long', () => {
     const query = { where: { bytes: new Uint8Array([1, 2, 3]) } };
-    const frame = encodeMessage({ type: 'QUERY_SUB', queryId: 1, map: 'm', query, logId: null, cursors: [] });
+    const frame = encodeMessage({
+      type: 'QUERY_SUB',
+      queryId: 1,
+      map: 'm',
+      query,
+      logId: null,
+      cursors: [],
+      shards: null,
+    });
     const message = decodeClientMessage(frame);
     frame.fill(0);
     expect(message).toMatchObject({ query });
@@ -326,7 +340,15 @@ describe('messages', () => {
 
   it('keep fields such as __proto__ apart from the objects they are in', () => {
     const query = JSON.parse('{"__proto__": {"a": 1}, "constructor": 2}') as Record<string, unknown>;
-    const sent: ClientMessage = { type: 'QUERY_SUB', queryId: 1, map: '__proto__', query, logId: null, cursors: [] };
+    const sent: ClientMessage = {
+      type: 'QUERY_SUB',
+      queryId: 1,
+      map: '__proto__',
+      query,
+      logId: null,
+      cursors: [],
+      shards: null,
+    };
     const message = decodeClientMessage(encodeMessage(sent));
     expect(message).toEqual(sent);
     expect('a' in (message as { query: object }).query).toBe(false);

@@ -1,6 +1,7 @@
 import type { EntryBatch } from '../crdt/EntryBatch.js';
 import type { ErrorCode } from '../errors.js';
 import type { Limits } from '../limits.js';
+import type { MapDelta } from '../partition/mapDelta.js';
 import type { PartitionMap } from '../partition/PartitionMap.js';
 
 /**
@@ -93,6 +94,7 @@ export interface RejectedOp {
   readonly message: string;
 }
 
+/** Who owns a shard. Without an owner for the moment: empty texts, epoch 0. */
 export interface NotOwnerShard {
   readonly shard: number;
   readonly owner: string;
@@ -106,6 +108,7 @@ export interface OpAckMessage {
   /** Durable ops of the batch as flat pairs: first index, number of ops, first index, ... */
   readonly ranges: readonly number[];
   readonly rejected: readonly RejectedOp[];
+  /** Shards that are another node's. Their ops in neither of the above were not taken: send them there. */
   readonly notOwner: readonly NotOwnerShard[];
 }
 
@@ -121,6 +124,11 @@ export interface QuerySubMessage {
   readonly logId: string | null;
   /** Flat pairs: shard, sequence that the client holds, ... Shards that are not named start from the beginning. */
   readonly cursors: readonly number[];
+  /**
+   * The shards whose rows are wanted, all of which the sender believes to be the receiver's; where they are not, NOT_OWNER
+   * is the answer. Null = all, wherever they are.
+   */
+  readonly shards: readonly number[] | null;
 }
 
 export interface QueryUnsubMessage {
@@ -147,6 +155,14 @@ export interface QueryResetMessage {
   readonly logId: string;
   /** Shards whose cursors could not be honoured: their full content follows. */
   readonly shards: readonly number[];
+}
+
+export interface NotOwnerMessage {
+  readonly type: 'NOT_OWNER';
+  /** The query that is not served here, or not any more. */
+  readonly ref: number;
+  /** Those of its shards that are another node's, as far as this node knows; may be none yet. */
+  readonly notOwner: readonly NotOwnerShard[];
 }
 
 // --- topic ---------------------------------------------------------------------------------------------------------
@@ -188,6 +204,11 @@ export interface PartitionMapMessage {
   readonly map: PartitionMap;
 }
 
+export interface PartitionMapDeltaMessage {
+  readonly type: 'PARTITION_MAP_DELTA';
+  readonly delta: MapDelta;
+}
+
 export type ClientMessage =
   | AuthMessage
   | PingMessage
@@ -209,5 +230,7 @@ export type ServerMessage =
   | OpAckMessage
   | QueryRecordsMessage
   | QueryResetMessage
+  | NotOwnerMessage
   | TopicMessage
-  | PartitionMapMessage;
+  | PartitionMapMessage
+  | PartitionMapDeltaMessage;

@@ -1,4 +1,5 @@
 import type { MessageCodecs } from './MessageCodec.js';
+import { readNotOwner, writeNotOwner } from './sync.js';
 
 /*
  * QUERY_SUB opens a stream of one map's records: all of them, or those that match. The client names its cursors, the
@@ -9,12 +10,18 @@ import type { MessageCodecs } from './MessageCodec.js';
  * A cursor that cannot be honoured (another log, or older than the tombstones that are still there) is answered by
  * QUERY_RESET for its shard: the full content follows, and when `last` comes the client drops what was not in it.
  *
- * A query with a limit has no cursors: it starts with QUERY_RESET of no shard in particular (an empty list), gets
- * the rows of its window, then what enters the window and, as LEFT, what leaves it.
+ * A query with a limit has no cursors: it starts with QUERY_RESET of the shards it looks at, gets the rows of its window,
+ * then what enters the window and, as LEFT, what leaves it. A window over shards of several nodes is the union of what
+ * each sends as the window over its own shards: the client orders them and cuts off what is too much.
+ *
+ * Where shards have several owners, a client either leaves `shards` null, and the node it asks brings the streams of all
+ * owners together, or it subscribes at each owner for the shards that are there. Such a stream ends with NOT_OWNER when one
+ * of its shards goes elsewhere; the client goes on at the new owners, with its cursors. The order of changes of one
+ * shard is the same everywhere; of several shards there is none.
  */
-export const queryCodecs: MessageCodecs<'QUERY_SUB' | 'QUERY_UNSUB' | 'QUERY_RECORDS' | 'QUERY_RESET'> = {
+export const queryCodecs: MessageCodecs<'QUERY_SUB' | 'QUERY_UNSUB' | 'QUERY_RECORDS' | 'QUERY_RESET' | 'NOT_OWNER'> = {
   QUERY_SUB: {
-    fields: (m) => [m.queryId, m.map, m.query, m.logId, m.cursors],
+    fields: (m) => [m.queryId, m.map, m.query, m.logId, m.cursors, m.shards],
     read: (f) => ({
       type: 'QUERY_SUB',
       queryId: f.uint('queryId'),
@@ -22,6 +29,7 @@ export const queryCodecs: MessageCodecs<'QUERY_SUB' | 'QUERY_UNSUB' | 'QUERY_REC
       query: f.object('query'),
       logId: f.nullable(() => f.text('logId')),
       cursors: f.cursors('cursors'),
+      shards: f.nullable(() => f.shards('shards')),
     }),
   },
   QUERY_UNSUB: {
@@ -47,5 +55,9 @@ export const queryCodecs: MessageCodecs<'QUERY_SUB' | 'QUERY_UNSUB' | 'QUERY_REC
       logId: f.text('logId'),
       shards: f.shards('shards'),
     }),
+  },
+  NOT_OWNER: {
+    fields: (m) => [m.ref, writeNotOwner(m.notOwner)],
+    read: (f) => ({ type: 'NOT_OWNER', ref: f.uint('ref'), notOwner: readNotOwner(f) }),
   },
 };

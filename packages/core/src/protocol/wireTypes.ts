@@ -20,6 +20,8 @@ export const WIRE_TYPES = {
   OP_ACK: 75,
   QUERY_RECORDS: 85,
   QUERY_RESET: 86,
+  NOT_OWNER: 87,
   TOPIC_MESSAGE: 95,
   PARTITION_MAP: 105,
+  PARTITION_MAP_DELTA: 106,
 } as const satisfies Record<(ClientMessage | ServerMessage)['type'], number>;

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { ERROR_CODES } from '../errors.js';
 import { DEFAULT_LIMITS } from '../limits.js';
+import type { MapDelta } from '../partition/mapDelta.js';
 import type { PartitionMap } from '../partition/PartitionMap.js';
 import { PARTITION_COUNT } from '../partition/partition.js';
 import type { ClientMessage, ServerMessage } from '../protocol/messages.js';
@@ -35,6 +36,22 @@ export const partitionMap: fc.Arbitrary<PartitionMap> = fc
     }),
   );
 
+export const mapDelta: fc.Arbitrary<MapDelta> = fc
+  .array(fc.record({ id: text, endpoint: text }), { maxLength: 5 })
+  .chain((nodes) =>
+    fc.record({
+      incarnation: text,
+      base: uint,
+      version: uint,
+      nodes: fc.constant(nodes),
+      changes: fc
+        .array(fc.tuple(shard, fc.integer({ min: -1, max: nodes.length - 1 }), uint), { maxLength: 40 })
+        .map((triples) => triples.flat()),
+    }),
+  );
+
+const notOwner = fc.array(fc.record({ shard, owner: text, endpoint: text, epoch: uint }), { maxLength: 20 });
+
 type MessageArbitraries<M extends ClientMessage | ServerMessage> = {
   readonly [T in M['type']]: fc.Arbitrary<Extract<M, { readonly type: T }>>;
 };
@@ -62,6 +79,7 @@ export const clientMessages: MessageArbitraries<ClientMessage> = {
     query,
     logId: fc.option(text),
     cursors,
+    shards: fc.option(fc.uniqueArray(shard, { maxLength: 40 })),
   }),
   QUERY_UNSUB: fc.record({ type: fc.constant('QUERY_UNSUB'), queryId: uint }),
   TOPIC_SUB: fc.record({ type: fc.constant('TOPIC_SUB'), topic: text }),
@@ -97,7 +115,7 @@ export const serverMessages: MessageArbitraries<ServerMessage> = {
     batchId: uint,
     ranges: fc.array(fc.tuple(uint, uint), { maxLength: 30 }).map((pairs) => pairs.flat()),
     rejected: fc.array(fc.record({ index: uint, code, message: text }), { maxLength: 20 }),
-    notOwner: fc.array(fc.record({ shard, owner: text, endpoint: text, epoch: uint }), { maxLength: 20 }),
+    notOwner,
   }),
   QUERY_RECORDS: fc.record({
     type: fc.constant('QUERY_RECORDS'),
@@ -113,6 +131,7 @@ export const serverMessages: MessageArbitraries<ServerMessage> = {
     logId: text,
     shards: fc.uniqueArray(shard, { maxLength: 40 }),
   }),
+  NOT_OWNER: fc.record({ type: fc.constant('NOT_OWNER'), ref: uint, notOwner }),
   TOPIC_MESSAGE: fc.record({
     type: fc.constant('TOPIC_MESSAGE'),
     topic: text,
@@ -121,4 +140,5 @@ export const serverMessages: MessageArbitraries<ServerMessage> = {
     timestamp: time,
   }),
   PARTITION_MAP: fc.record({ type: fc.constant('PARTITION_MAP'), map: partitionMap }),
+  PARTITION_MAP_DELTA: fc.record({ type: fc.constant('PARTITION_MAP_DELTA'), delta: mapDelta }),
 };

@@ -151,7 +151,7 @@ export function auth(more: Partial<Extract<ClientMessage, { type: 'AUTH' }>> = {
 }
 
 export function subscribe(queryId: number, map: string, query = {}): ClientMessage {
-  return { type: 'QUERY_SUB', queryId, map, query, logId: null, cursors: [] };
+  return { type: 'QUERY_SUB', queryId, map, query, logId: null, cursors: [], shards: null };
 }
 
 export interface OpFields {
