@@ -13,6 +13,7 @@ export default defineConfig({
   },
   test: {
     include: ['packages/*/src/**/*.test.ts', 'tests/**/*.test.ts', 'scripts/**/*.test.ts'],
+    setupFiles: [fileURLToPath(new URL('./tests/support/fixSeed.ts', import.meta.url))],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 20_000,

@@ -6,6 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { maskedFrame, RawClient, upgradeRequest } from '../../packages/server/src/testing/gatewayHarness.js';
 import { auth, ops, replicaOf } from '../../packages/server/src/testing/sessionHarness.js';
 import { mintToken, SECRET } from '../e2e/support/token.js';
+import { SEED } from '../support/seed.js';
 import { bytesInUse } from './support/collectGarbage.js';
 import { damaged, hostileFrame } from './support/frames.js';
 import { ListeningLogger } from './support/ListeningLogger.js';
@@ -13,7 +14,6 @@ import { Random } from './support/Random.js';
 
 type Node = Awaited<ReturnType<ReturnType<typeof createServer>['start']>>;
 
-const SEED = Number(process.env.HOSTILE_SEED ?? Date.now() % 2 ** 32);
 const FRAMES = Number(process.env.HOSTILE_SOCKET_FRAMES ?? 5_000);
 const IDLE = Number(process.env.HOSTILE_IDLE ?? 2_000);
 const MB = 1024 * 1024;
@@ -72,7 +72,7 @@ describe('on real sockets', () => {
       if (random.chance(0.5)) raw.socket.resetAndDestroy();
       else raw.socket.destroy();
     }
-    expect(logger.errors, `HOSTILE_SEED=${SEED}`).toEqual([]);
+    expect(logger.errors, `TOPGUN_SEED=${SEED}`).toEqual([]);
     await expectServes(node, 'after');
   }, 600_000);
 
