@@ -317,7 +317,7 @@ describe('Clocks', () => {
     world.node.stop();
     const client = await world.online({ runtime: world.runtime(NOW + 365 * 86_400_000) });
     const map = client.getMap<number>('m');
-    const query = client.query<number>('m', { where: { _key: 'short' } });
+    const query = client.query('m', { where: { _key: 'short' } });
     const seen: unknown[] = [];
     map.set('short', 1, { ttlMs: 5_000 });
     map.set('long', 2, { ttlMs: 60_000 });
