@@ -42,7 +42,10 @@ export interface Log {
    */
   read(shard: number, fromSeq: number): AsyncIterable<LogRecord>;
 
-  /** Replaces the shard's snapshot, atomically and durably. */
+  /**
+   * Replaces the shard's snapshot, atomically and durably, unless the one there is newer: a former owner may come late, and
+   * the log before a snapshot may be gone.
+   */
   saveSnapshot(shard: number, snapshot: Snapshot): Promise<void>;
 
   loadSnapshot(shard: number): Promise<Snapshot | null>;

@@ -21,7 +21,8 @@ export interface Chunk {
 /** The part of the world that a catch-up reads. */
 export interface CatchUpSource {
   readonly map: string;
-  readonly stores: readonly ShardStore[];
+  /** By shard; those of `shards` are there. */
+  readonly stores: readonly (ShardStore | null)[];
   /** Shards that can hold rows of the query, ascending. */
   readonly shards: readonly number[];
   readonly tuning: LiveTuning;

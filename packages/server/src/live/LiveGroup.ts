@@ -34,8 +34,10 @@ export interface GroupMember {
   close(): void;
 }
 
-/** All plain streams of one map with the same filter: what changes is judged and encoded once for them. */
+/** All plain streams of one map with the same filter and shards: what changes is judged and encoded once for them. */
 export class LiveGroup {
+  /** Equal for groups of the same rows. */
+  readonly id: string;
   readonly filter: RowFilter;
   readonly source: CatchUpSource;
   /** Streams that are up to date. */
@@ -46,7 +48,8 @@ export class LiveGroup {
   #quietRows = 0;
   readonly #quietShards = new Set<number>();
 
-  constructor(filter: RowFilter, source: CatchUpSource) {
+  constructor(id: string, filter: RowFilter, source: CatchUpSource) {
+    this.id = id;
     this.filter = filter;
     this.source = source;
     const shards = new Set(source.shards);

@@ -14,30 +14,36 @@ import { Turns } from './Turns.js';
 import { Window } from './Window.js';
 import { WindowStream } from './WindowStream.js';
 
-/** Live queries over the shards of this node. */
+interface LiveStream {
+  readonly shards: readonly number[];
+  readonly onMoved: () => void;
+}
+
+/** Live queries over the shards that this node serves. */
 export class LiveHub implements MapObserver {
   readonly #runtime: Runtime;
   readonly #logger: Logger;
   readonly #tuning: LiveTuning;
   readonly #turns: Turns;
   readonly #maps = new Map<string, LiveMap>();
-  readonly #streams = new Set<Stream>();
+  readonly #streams = new Map<Stream, LiveStream>();
   readonly #sinks = new WeakMap<StreamSink, GuardedSink>();
-  #stores: readonly ShardStore[] = [];
+  /** By shard; null: not served here. */
+  readonly #stores: (ShardStore | null)[];
   #logId = '';
   #dirty: LiveMap[] = [];
   #windows = 0;
 
-  constructor(runtime: Runtime, logger: Logger, tuning: LiveTuning) {
+  constructor(runtime: Runtime, logger: Logger, tuning: LiveTuning, shardCount: number) {
     this.#runtime = runtime;
     this.#logger = logger;
     this.#tuning = tuning;
     this.#turns = new Turns(runtime);
+    this.#stores = new Array<null>(shardCount).fill(null);
   }
 
   /** Must come before the first subscription. */
-  start(stores: readonly ShardStore[], logId: string): void {
-    this.#stores = stores;
+  start(logId: string): void {
     this.#logId = logId;
   }
 
@@ -50,7 +56,36 @@ export class LiveHub implements MapObserver {
   }
 
   mapCreated(map: ShardMap): void {
-    this.#maps.get(map.name)?.attach(map);
+    const store = this.#stores[map.shard];
+    // Another store of the shard may be in the making.
+    if (store?.find(map.name) === map) this.#maps.get(map.name)?.attach(map);
+  }
+
+  /** The store's shard can be subscribed to from here on. */
+  serves(store: ShardStore): void {
+    this.#stores[store.shard] = store;
+    for (const live of this.#maps.values()) live.join(store);
+  }
+
+  /** Ends every stream that has rows of the shard, once it was sent what is known. */
+  ends(shard: number): void {
+    const store = this.#stores[shard];
+    if (store === null || store === undefined) return;
+    for (const live of [...this.#maps.values()]) live.flush();
+    const moved: (() => void)[] = [];
+    for (const [stream, { shards, onMoved }] of [...this.#streams]) {
+      if (!shards.includes(shard)) continue;
+      stream.close();
+      moved.push(onMoved);
+    }
+    for (const live of this.#maps.values()) live.part(store);
+    this.#stores[shard] = null;
+    for (const onMoved of moved) this.#tellMoved(onMoved);
+  }
+
+  /** Where rows of a stream can be, ascending. @throws TopGunError INVALID_QUERY */
+  shardsOf(spec: SubscribeSpec): readonly number[] {
+    return this.#shardsOf(spec, rowFilter(spec.query, spec.restriction));
   }
 
   subscribe(spec: SubscribeSpec, sink: StreamSink): Stream {
@@ -65,13 +100,15 @@ export class LiveHub implements MapObserver {
   }
 
   closeAll(): void {
-    for (const stream of [...this.#streams]) stream.close();
+    for (const stream of [...this.#streams.keys()]) stream.close();
   }
 
   #subscribePlain(spec: SubscribeSpec, filter: RowFilter, live: LiveMap, sink: StreamSink): Stream {
-    let group = live.groups.get(filter.id);
+    const source = this.#sourceOf(spec, filter);
+    const id = this.#idOf(filter, source);
+    let group = live.groups.get(id);
     if (group === undefined) {
-      group = new LiveGroup(filter, this.#sourceOf(spec.map, filter));
+      group = new LiveGroup(id, filter, source);
       live.addGroup(group);
     }
     const owner = group;
@@ -89,29 +126,40 @@ export class LiveHub implements MapObserver {
     };
     const { cursors, resets } = this.#startOf(spec, owner);
     const stream = new PlainStream(spec.queryId, owner, port, sink, cursors, resets);
-    this.#streams.add(stream);
+    this.#streams.set(stream, { shards: source.shards, onMoved: spec.onMoved });
     return stream;
   }
 
   #subscribeWindow(spec: SubscribeSpec, filter: RowFilter, live: LiveMap, sink: StreamSink): Stream {
-    let window = live.windows.get(filter.id);
+    const source = this.#sourceOf(spec, filter);
+    const id = this.#idOf(filter, source);
+    let window = live.windows.get(id);
     if (window === undefined) {
       const port = { runtime: this.#runtime, turns: this.#turns, owner: sink, flush: () => live.flush() };
-      window = new Window(filter, this.#sourceOf(spec.map, filter), port);
-      live.windows.set(filter.id, window);
+      window = new Window(filter, source, port);
+      live.windows.set(id, window);
       this.#windows++;
     }
     const owner = window;
-    const stream = new WindowStream(spec.queryId, owner, this.#logId, sink, (closed) => {
+    const reset = { logId: this.#logId, shards: spec.shards ?? this.#stores.map((_, shard) => shard) };
+    const stream = new WindowStream(spec.queryId, owner, reset, sink, (closed) => {
       this.#streams.delete(closed);
-      if (owner.size === 0 && live.windows.delete(filter.id)) {
+      if (owner.size === 0 && live.windows.delete(id)) {
         owner.close();
         this.#windows--;
       }
       this.#release(live);
     });
-    this.#streams.add(stream);
+    this.#streams.set(stream, { shards: source.shards, onMoved: spec.onMoved });
     return stream;
+  }
+
+  #tellMoved(onMoved: () => void): void {
+    try {
+      onMoved();
+    } catch (error) {
+      this.#logger.error({ error }, 'a subscriber could not be told that its stream has ended');
+    }
   }
 
   /** Where each shard of the stream begins, and which of the subscriber's cursors cannot be honoured. */
@@ -139,14 +187,24 @@ export class LiveHub implements MapObserver {
     return { cursors, resets };
   }
 
-  #sourceOf(map: string, filter: RowFilter): CatchUpSource {
-    return { map, stores: this.#stores, shards: this.#shardsOf(filter), tuning: this.#tuning };
+  #sourceOf(spec: SubscribeSpec, filter: RowFilter): CatchUpSource {
+    return { map: spec.map, stores: this.#stores, shards: this.#shardsOf(spec, filter), tuning: this.#tuning };
   }
 
-  #shardsOf(filter: RowFilter): number[] {
-    if (filter.keys === null) return this.#stores.map((store) => store.shard);
-    const shards = new Set(filter.keys.map((key) => shardOfKey(key, this.#stores.length)));
-    return [...shards].sort((a, b) => a - b);
+  #shardsOf(spec: SubscribeSpec, filter: RowFilter): number[] {
+    const count = this.#stores.length;
+    const possible = filter.keys === null ? null : new Set(filter.keys.map((key) => shardOfKey(key, count)));
+    const wanted = spec.shards === null ? null : new Set(spec.shards);
+    const shards: number[] = [];
+    for (let shard = 0; shard < count; shard++) {
+      if (possible?.has(shard) !== false && wanted?.has(shard) !== false) shards.push(shard);
+    }
+    return shards;
+  }
+
+  /** Equal for streams of the same rows of a map. */
+  #idOf(filter: RowFilter, { shards }: CatchUpSource): string {
+    return `${shards.length === this.#stores.length ? 'all' : shards.join()} ${filter.id}`;
   }
 
   /** One guard a sink, so that the streams of a session are known as such. */

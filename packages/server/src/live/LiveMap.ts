@@ -10,9 +10,11 @@ import type { Window } from './Window.js';
 /** All that watches one map. Exists while somebody does. */
 export class LiveMap implements MapWatcher {
   readonly name: string;
+  /** By the rows that they stand for: filter and shards. */
   readonly groups = new Map<string, LiveGroup>();
   readonly windows = new Map<string, Window>();
-  readonly #stores: readonly ShardStore[];
+  /** By shard; null: not served here. */
+  readonly #stores: readonly (ShardStore | null)[];
   readonly #runtime: Runtime;
   readonly #tuning: LiveTuning;
   readonly #onDirty: (map: LiveMap) => void;
@@ -24,7 +26,7 @@ export class LiveMap implements MapWatcher {
 
   constructor(
     name: string,
-    stores: readonly ShardStore[],
+    stores: readonly (ShardStore | null)[],
     runtime: Runtime,
     tuning: LiveTuning,
     onDirty: (map: LiveMap) => void,
@@ -35,11 +37,7 @@ export class LiveMap implements MapWatcher {
     this.#tuning = tuning;
     this.#onDirty = onDirty;
     this.#delivered = new Float64Array(stores.length);
-    for (const store of stores) {
-      const map = store.find(name);
-      if (map !== null) this.attach(map);
-    }
-    this.settled();
+    for (const store of stores) if (store !== null) this.join(store);
   }
 
   get needsOld(): boolean {
@@ -54,21 +52,32 @@ export class LiveMap implements MapWatcher {
     map.changes = new MapChanges(map, this);
   }
 
+  /** A shard is served from here on: nobody follows it yet. */
+  join(store: ShardStore): void {
+    const map = store.find(this.name);
+    if (map !== null) this.attach(map);
+    this.#delivered[store.shard] = store.appliedSeq;
+  }
+
+  /** A shard is no longer served, and nobody follows it any more. */
+  part(store: ShardStore): void {
+    const map = store.find(this.name);
+    if (map !== null) map.changes = null;
+    this.#dirty = this.#dirty.filter((changes) => changes.map !== map);
+  }
+
   detach(): void {
-    for (const store of this.#stores) {
-      const map = store.find(this.name);
-      if (map !== null) map.changes = null;
-    }
+    for (const store of this.#stores) if (store !== null) this.part(store);
     this.#dirty = [];
   }
 
   addGroup(group: LiveGroup): void {
-    this.groups.set(group.filter.id, group);
+    this.groups.set(group.id, group);
     this.#lookAtFilters();
   }
 
   removeGroup(group: LiveGroup): void {
-    this.groups.delete(group.filter.id);
+    this.groups.delete(group.id);
     this.#lookAtFilters();
   }
 
@@ -106,7 +115,7 @@ export class LiveMap implements MapWatcher {
 
   /** Nothing is undelivered: the present is what live streams know. */
   settled(): void {
-    for (const store of this.#stores) this.#delivered[store.shard] = store.appliedSeq;
+    for (const store of this.#stores) if (store !== null) this.#delivered[store.shard] = store.appliedSeq;
   }
 
   #take(): ShardChanges[] {

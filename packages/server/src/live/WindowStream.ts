@@ -24,7 +24,7 @@ export class WindowStream implements Stream, WindowMember {
   constructor(
     queryId: number,
     window: Window,
-    logId: string,
+    reset: { readonly logId: string; readonly shards: readonly number[] },
     sink: StreamSink,
     onClosed: (stream: WindowStream) => void,
   ) {
@@ -33,7 +33,8 @@ export class WindowStream implements Stream, WindowMember {
     this.#sink = sink;
     this.#onClosed = onClosed;
     window.add(this);
-    sink.send(encodeMessage({ type: 'QUERY_RESET', queryId, logId, shards: [] }));
+    const { logId, shards } = reset;
+    if (shards.length > 0) sink.send(encodeMessage({ type: 'QUERY_RESET', queryId, logId, shards }));
     this.resume();
   }
 

@@ -94,6 +94,10 @@ export interface Stream {
 export interface ShardStats {
   readonly shard: number;
   readonly state: string;
+  /** What the node was told to be for the shard. */
+  readonly role: 'none' | 'standby' | 'owner';
+  /** The highest epoch that the shard's log is known to have had; 0 = none. */
+  readonly epoch: number;
   /** Records, tombstones included. */
   readonly records: number;
   readonly logSeq: number;
@@ -106,11 +110,28 @@ export interface ShardStats {
   readonly opsSuperseded: number;
   readonly opsRejected: number;
   readonly queuedBytes: number;
+  /** Log records that a standby has still to apply, at most; null: it is none, or never asked. */
+  readonly lagRecords: number | null;
+  /** How long ago a standby was last known to be at the head of the log; null: it is none. */
+  readonly lagMs: number | null;
+  /** Times that this node took the shard over, and how long the last one took, from being told to serving. */
+  readonly takeovers: number;
+  readonly lastTakeoverMs: number | null;
 }
+
+type TotalledStats =
+  | 'records'
+  | 'logBytes'
+  | 'appends'
+  | 'opsApplied'
+  | 'opsSuperseded'
+  | 'opsRejected'
+  | 'queuedBytes'
+  | 'takeovers';
 
 export interface DataPlaneStats {
   readonly shards: readonly ShardStats[];
-  readonly totals: Omit<ShardStats, 'shard' | 'state' | 'logSeq' | 'snapshotSeq' | 'horizonMs'>;
+  readonly totals: Pick<ShardStats, TotalledStats>;
   /** Time from the call of append to durable, over all shards since start. */
   readonly appendLatency: LatencyHistogram;
   readonly streams: number;

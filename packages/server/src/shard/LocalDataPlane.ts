@@ -8,7 +8,7 @@ import {
   type Timer,
   TopGunError,
 } from '@topgunbuild/core';
-import type { Backbone } from '../backbone/Backbone.js';
+import type { Backbone, LogTails } from '../backbone/Backbone.js';
 import { type Logger, SILENT } from '../Logger.js';
 import { LiveHub } from '../live/LiveHub.js';
 import { DEFAULT_LIVE_TUNING, type LiveTuning } from '../live/LiveTuning.js';
@@ -21,16 +21,24 @@ import type {
   SubscribeSpec,
   WriteDone,
 } from './DataPlane.js';
+import { HostedShard, type HostedShardOwner, OPENING_WAIT_MS } from './HostedShard.js';
+import type { HostingEnvironment } from './HostingEnvironment.js';
 import { LatencyRecorder } from './LatencyRecorder.js';
 import { QueueBudget } from './QueueBudget.js';
+import { RestoreSlots } from './RestoreSlots.js';
+import type { HostingState, Role, ShardHost } from './Role.js';
 import { ABSENT, rowValue } from './rowValue.js';
-import { Shard, type ShardEnvironment, type ShardOwner } from './Shard.js';
 import { ShardStore } from './ShardStore.js';
 import { DEFAULT_TUNING, type ShardTuning } from './ShardTuning.js';
+import type { ShardWriter } from './ShardWriter.js';
 import { SnapshotKeeper } from './SnapshotKeeper.js';
+import { StandbyProbe } from './StandbyProbe.js';
+import { WaitingStream } from './WaitingStream.js';
 import { WriteTicket } from './WriteTicket.js';
 
 export interface LocalDataPlaneOptions {
+  /** Names the node in the log, to those who share it. */
+  readonly nodeId?: string;
   /** Opened before `open` is called, and closed by whoever opened it. */
   readonly backbone: Backbone;
   readonly runtime: Runtime;
@@ -43,45 +51,59 @@ export interface LocalDataPlaneOptions {
 /** Shards restored at a time: enough to keep the disk busy, few enough not to hold all logs in memory. */
 const RESTORES_AT_ONCE = 4;
 
-/** The data plane of a node that owns every shard. */
-export class LocalDataPlane implements DataPlane, ShardOwner {
+/**
+ * The data plane of one node: its shards, and the live queries over those that it serves. A node that is alone serves every
+ * shard once it is open; one that shares its backbone hosts nothing until it is given roles.
+ */
+export class LocalDataPlane implements DataPlane, ShardHost, HostedShardOwner {
   readonly shardCount: number;
   readonly #backbone: Backbone;
   readonly #runtime: Runtime;
+  readonly #limits: Limits;
   readonly #logger: Logger;
   readonly #tuning: ShardTuning;
-  readonly #shards: readonly Shard[];
+  readonly #shards: readonly HostedShard[];
   readonly #hub: LiveHub;
   readonly #snapshots: SnapshotKeeper;
+  readonly #probe: StandbyProbe;
   readonly #latency = new LatencyRecorder();
+  /** Streams of shards that are about to be served. */
+  readonly #waiting = new Set<WaitingStream>();
+  #replicas = new Interner();
+  /** Null: the node is alone. Known once the plane opens. */
+  #tails: LogTails | null = null;
   #state: 'created' | 'opening' | 'open' | 'closed' = 'created';
   /** Idle shards that have something to append. */
-  #working: Shard[] = [];
+  #working: ShardWriter[] = [];
   #horizonTimer: Timer | null = null;
 
-  constructor({ backbone, runtime, limits, shardCount, logger = SILENT, options = {} }: LocalDataPlaneOptions) {
+  constructor(options: LocalDataPlaneOptions) {
+    const { backbone, runtime, limits, shardCount, logger = SILENT, options: tuning = {}, nodeId = '' } = options;
     this.shardCount = shardCount;
     this.#backbone = backbone;
     this.#runtime = runtime;
+    this.#limits = limits;
     this.#logger = logger;
-    this.#tuning = { ...DEFAULT_TUNING, ...options };
-    this.#hub = new LiveHub(runtime, logger, { ...DEFAULT_LIVE_TUNING, ...options });
+    this.#tuning = { ...DEFAULT_TUNING, ...tuning };
+    this.#hub = new LiveHub(runtime, logger, { ...DEFAULT_LIVE_TUNING, ...tuning }, shardCount);
     this.#snapshots = new SnapshotKeeper(backbone, runtime, logger, shardCount, this.#tuning.snapshotStepRows);
-    const env: ShardEnvironment = {
+    const env: HostingEnvironment = {
+      nodeId,
       backbone,
       runtime,
       logger,
       shardCount,
+      tails: () => this.#tails,
+      isClustered: () => this.#tails !== null,
       tuning: this.#tuning,
       budget: new QueueBudget(this.#tuning.maxQueuedBytes),
       latency: this.#latency,
-      writer: new ByteWriter(64 * 1024),
+      bytes: new ByteWriter(64 * 1024),
+      slots: new RestoreSlots(RESTORES_AT_ONCE),
+      createStore: (shard) => new ShardStore(shard, this.#replicas, this.#limits.maxElementsPerKey, this.#hub),
     };
-    const replicas = new Interner();
-    const stores = Array.from({ length: shardCount }, (_, shard) => {
-      return new ShardStore(shard, replicas, limits.maxElementsPerKey, this.#hub);
-    });
-    this.#shards = stores.map((store) => new Shard(store, env, this));
+    this.#shards = Array.from({ length: shardCount }, (_, shard) => new HostedShard(shard, env, this));
+    this.#probe = new StandbyProbe(backbone, runtime, this.#shards);
   }
 
   get logId(): string {
@@ -91,34 +113,37 @@ export class LocalDataPlane implements DataPlane, ShardOwner {
   async open(): Promise<void> {
     if (this.#state !== 'created') throw new TopGunError('INTERNAL', 'A data plane can be opened once.');
     this.#state = 'opening';
-    const startedAt = this.#runtime.monotonic();
-    const waiting = [...this.#shards];
-    let restored = 0;
-    const restore = async (): Promise<void> => {
-      for (let shard = waiting.shift(); shard !== undefined; shard = waiting.shift()) {
-        await shard.restore();
-        restored++;
-        this.#logger.debug({ shard: shard.id, restored, of: this.shardCount }, 'shard restored');
-      }
-    };
-    await Promise.all(Array.from({ length: RESTORES_AT_ONCE }, restore));
-    const stores = this.#shards.map((shard) => shard.store);
-    this.#hub.start(stores, this.logId);
+    this.#tails = this.#backbone.cluster?.tails ?? null;
+    this.#hub.start(this.logId);
+    if (this.#isAlone) await this.#openAlone();
+    else this.#probe.start();
     this.#state = 'open';
     this.#armHorizon();
-    let records = 0;
-    for (const store of stores) records += store.size;
-    const ms = Math.round(this.#runtime.monotonic() - startedAt);
-    this.#logger.info({ shards: this.shardCount, records, ms }, 'data restored');
   }
 
   async close(): Promise<void> {
     if (this.#horizonTimer !== null) this.#runtime.clearTimer(this.#horizonTimer);
     this.#horizonTimer = null;
+    this.#probe.close();
+    for (const stream of [...this.#waiting]) stream.close();
     await Promise.all(this.#shards.map((shard) => shard.close()));
     await this.#snapshots.close();
     this.#hub.closeAll();
     this.#state = 'closed';
+  }
+
+  setRoles(roles: readonly Role[]): void {
+    if (this.#state !== 'open') return;
+    // What is given up first: whoever takes it over need not wait for what this node takes over.
+    for (const isOwner of [false, true]) {
+      for (const [shard, role] of roles.entries()) {
+        if ((role.name === 'owner') === isOwner) this.#shards[shard]?.setRole(role);
+      }
+    }
+  }
+
+  hosting(): readonly HostingState[] {
+    return this.#shards.map((shard) => shard.hosting());
   }
 
   write(batch: EntryBatch, indexes: readonly number[] | null, done: WriteDone): void {
@@ -142,8 +167,12 @@ export class LocalDataPlane implements DataPlane, ShardOwner {
 
   read(map: string, key: string): ReadResult | null {
     const shard = this.#shardOf(key);
-    if (!shard.isServing) throw new TopGunError('UNAVAILABLE', shard.problem ?? 'The shard does not serve.');
-    const table = shard.store.find(map)?.table;
+    const store = shard.servedStore;
+    if (store === null) {
+      if (!this.#isAlone && !shard.isAboutToServe) throw notOwner(shard.id);
+      throw new TopGunError('UNAVAILABLE', shard.problem ?? 'The shard does not serve.');
+    }
+    const table = store.find(map)?.table;
     const slot = table?.find(key) ?? -1;
     if (table === undefined || slot < 0) return null;
     const value = rowValue(table, slot, this.#runtime.now());
@@ -152,11 +181,31 @@ export class LocalDataPlane implements DataPlane, ShardOwner {
 
   subscribe(spec: SubscribeSpec, sink: StreamSink): Stream {
     if (this.#state !== 'open') throw new TopGunError('UNAVAILABLE', 'The node is not ready. Try again soon.');
-    return this.#hub.subscribe(spec, sink);
+    const shards = this.#hub.shardsOf(spec);
+    const readiness = (): boolean | null => this.#readinessOf(shards);
+    // At a node that is alone whatever has been restored can be read, whatever became of its log since.
+    const isReady = this.#isAlone ? true : readiness();
+    if (isReady === true) return this.#hub.subscribe(spec, sink);
+    if (isReady === null) throw notOwner(shards.find((shard) => !this.owns(shard)) ?? -1);
+    const waiting = new WaitingStream(
+      {
+        runtime: this.#runtime,
+        readiness,
+        open: () => this.#hub.subscribe(spec, sink),
+        failed: (error) => {
+          if (error !== null) this.#logger.error({ error, map: spec.map }, 'a stream could not be opened');
+          spec.onMoved();
+        },
+        settled: (stream) => this.#waiting.delete(stream),
+      },
+      OPENING_WAIT_MS,
+    );
+    this.#waiting.add(waiting);
+    return waiting;
   }
 
   owns(shard: number): boolean {
-    return this.#shards[shard]?.isServing ?? false;
+    return this.#shards[shard]?.isOwned ?? false;
   }
 
   readyProblem(): string | null {
@@ -175,6 +224,7 @@ export class LocalDataPlane implements DataPlane, ShardOwner {
       opsSuperseded: 0,
       opsRejected: 0,
       queuedBytes: 0,
+      takeovers: 0,
     };
     for (const shard of shards) {
       for (const name of Object.keys(totals) as (keyof typeof totals)[]) totals[name] += shard[name];
@@ -188,14 +238,28 @@ export class LocalDataPlane implements DataPlane, ShardOwner {
     };
   }
 
-  hasWork(shard: Shard): void {
+  hasWork(writer: ShardWriter): void {
     // At the end of the turn: a batch that is spread over shards, and batches that arrive together, are queued whole
     // before the first append takes its share.
-    if (this.#working.push(shard) === 1) queueMicrotask(this.#kick);
+    if (this.#working.push(writer) === 1) queueMicrotask(this.#kick);
   }
 
-  snapshotDue(shard: Shard): void {
-    this.#snapshots.request(shard);
+  snapshotDue(writer: ShardWriter): void {
+    this.#snapshots.request(writer);
+  }
+
+  serves(store: ShardStore): void {
+    this.#hub.serves(store);
+  }
+
+  ends(shard: number): void {
+    this.#hub.ends(shard);
+  }
+
+  changed(shard: HostedShard): void {
+    for (const stream of [...this.#waiting]) stream.recheck();
+    // The names of replicas are shared by all stores; with the last of them they go.
+    if (shard.isAbsent && this.#shards.every(({ isAbsent }) => isAbsent)) this.#replicas = new Interner();
   }
 
   readonly #kick = (): void => {
@@ -213,7 +277,45 @@ export class LocalDataPlane implements DataPlane, ShardOwner {
     });
   }
 
-  #shardOf(key: string): Shard {
-    return this.#shards[shardOfKey(key, this.shardCount)] as Shard;
+  async #openAlone(): Promise<void> {
+    const startedAt = this.#runtime.monotonic();
+    const waiting = [...this.#shards];
+    let restored = 0;
+    const restore = async (): Promise<void> => {
+      for (let shard = waiting.shift(); shard !== undefined; shard = waiting.shift()) {
+        await shard.openAlone();
+        restored++;
+        this.#logger.debug({ shard: shard.id, restored, of: this.shardCount }, 'shard restored');
+      }
+    };
+    await Promise.all(Array.from({ length: RESTORES_AT_ONCE }, restore));
+    let records = 0;
+    for (const shard of this.#shards) records += shard.servedStore?.size ?? 0;
+    const ms = Math.round(this.#runtime.monotonic() - startedAt);
+    this.#logger.info({ shards: this.shardCount, records, ms }, 'data restored');
   }
+
+  /** As WaitingStream asks. */
+  #readinessOf(shards: readonly number[]): boolean | null {
+    let isReady = true;
+    for (const id of shards) {
+      const shard = this.#shards[id];
+      if (shard?.isServing) continue;
+      if (shard === undefined || !shard.isAboutToServe) return null;
+      isReady = false;
+    }
+    return isReady;
+  }
+
+  get #isAlone(): boolean {
+    return this.#tails === null;
+  }
+
+  #shardOf(key: string): HostedShard {
+    return this.#shards[shardOfKey(key, this.shardCount)] as HostedShard;
+  }
+}
+
+function notOwner(shard: number): TopGunError {
+  return new TopGunError('NOT_OWNER', `Shard ${shard} is another node's. Ask for it there.`);
 }

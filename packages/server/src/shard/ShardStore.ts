@@ -8,9 +8,17 @@ export interface MapObserver {
   mapCreated(map: ShardMap): void;
 }
 
+/** Who owns a shard from a point of its log on. */
+export interface EpochMark {
+  readonly epoch: number;
+  readonly nodeId: string;
+  /** The sequence of the mark. */
+  readonly seq: number;
+}
+
 /**
- * The state of one shard: what its log says, merged. Changes only through `apply` and `applyHorizon`, in the order of
- * the log, or by loading a snapshot; so every replay ends in the same state.
+ * The state of one shard: what its log says, merged. Changes only through `apply`, `applyHorizon` and `applyEpoch`, in
+ * the order of the log, or by loading a snapshot; so every replay ends in the same state.
  */
 export class ShardStore {
   readonly shard: number;
@@ -18,6 +26,8 @@ export class ShardStore {
   appliedSeq = 0;
   /** Ops older than this are refused unless they change nothing; tombstones older than this are gone. */
   horizonMs = 0;
+  /** The last node that took the shard over, as its log says. Epoch 0: nobody did yet. */
+  epoch: EpochMark = { epoch: 0, nodeId: '', seq: 0 };
   readonly #maps = new Map<string, ShardMap>();
   readonly #replicas: Interner;
   readonly #maxElements: number;
@@ -85,6 +95,11 @@ export class ShardStore {
     if (horizonMs <= this.horizonMs) return;
     this.horizonMs = horizonMs;
     for (const map of this.#maps.values()) collect(map, horizonMs, seq);
+  }
+
+  /** A node took over, as log record `seq`. */
+  applyEpoch(epoch: number, nodeId: string, seq: number): void {
+    if (epoch >= this.epoch.epoch) this.epoch = { epoch, nodeId, seq };
   }
 
   /** Whether a horizon at `horizonMs` would let anything be forgotten. Costs a pass over all records at worst. */

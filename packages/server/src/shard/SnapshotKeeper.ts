@@ -1,7 +1,7 @@
 import type { Runtime, Timer } from '@topgunbuild/core';
 import type { Backbone } from '../backbone/Backbone.js';
 import type { Logger } from '../Logger.js';
-import type { Shard } from './Shard.js';
+import type { ShardWriter } from './ShardWriter.js';
 import { SnapshotBuilder } from './SnapshotBuilder.js';
 
 const RETRY_MS = 30_000;
@@ -13,7 +13,7 @@ export class SnapshotKeeper {
   readonly #logger: Logger;
   readonly #shardCount: number;
   readonly #stepRows: number;
-  readonly #waiting: Shard[] = [];
+  readonly #waiting: ShardWriter[] = [];
   #running: Promise<void> | null = null;
   #isClosed = false;
   /** The pause under way. */
@@ -27,7 +27,7 @@ export class SnapshotKeeper {
     this.#stepRows = stepRows;
   }
 
-  request(shard: Shard): void {
+  request(shard: ShardWriter): void {
     this.#waiting.push(shard);
     this.#running ??= this.#run();
   }
@@ -57,12 +57,14 @@ export class SnapshotKeeper {
     this.#running = null;
   }
 
-  async #snapshot(shard: Shard): Promise<void> {
+  async #snapshot(shard: ShardWriter): Promise<void> {
+    // Whoever serves it by now takes its snapshots.
+    if (!shard.isServing) return;
     const builder = new SnapshotBuilder(shard.store, this.#shardCount);
     let snapshot = builder.step(this.#stepRows);
     while (snapshot === null) {
       await this.#sleep(0);
-      if (this.#isClosed) {
+      if (this.#isClosed || !shard.isServing) {
         builder.abandon();
         return;
       }

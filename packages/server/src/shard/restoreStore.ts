@@ -1,62 +1,51 @@
-import { shardOfKey, TopGunError } from '@topgunbuild/core';
 import type { Log } from '../backbone/Backbone.js';
-import { decodeLogRecord } from './logRecord.js';
+import { applyRecord, MissingRecord } from './applyRecord.js';
+import type { Pace } from './Pace.js';
 import type { ShardStore } from './ShardStore.js';
 import { loadSnapshot } from './snapshotFormat.js';
 
-export interface Restored {
-  readonly snapshotSeq: number;
-  readonly snapshotBytes: number;
-  /** Bytes of the log after the snapshot. */
-  readonly logBytes: number;
+/** How much of a shard's log stands for its state. */
+export interface LogExtent {
+  snapshotSeq: number;
+  snapshotBytes: number;
+  /** Bytes of log records since the snapshot. */
+  logBytes: number;
 }
 
 /**
- * Brings an empty store to the state of its log's head: the snapshot, then every record after it.
+ * Brings an empty store to the state of its log's head: the snapshot, then every record after it. Unfinished when it is
+ * aborted.
  * @throws TopGunError STORAGE_FAILED when they do not fit together, or were written with another number of shards
  */
-export async function restoreStore(store: ShardStore, log: Log, shardCount: number): Promise<Restored> {
+export async function restoreStore(store: ShardStore, log: Log, shardCount: number, pace: Pace): Promise<LogExtent> {
+  const extent: LogExtent = { snapshotSeq: 0, snapshotBytes: 0, logBytes: 0 };
   const snapshot = await log.loadSnapshot(store.shard);
-  let snapshotBytes = 0;
   if (snapshot !== null) {
-    loadSnapshot(store, shardCount, snapshot);
-    for (const chunk of snapshot.chunks) snapshotBytes += chunk.length;
+    await loadSnapshot(store, shardCount, snapshot, pace);
+    extent.snapshotSeq = snapshot.seq;
+    for (const chunk of snapshot.chunks) extent.snapshotBytes += chunk.length;
   }
-  let logBytes = 0;
+  await catchUp(store, log, shardCount, pace, extent);
+  return extent;
+}
+
+/** Applies what the log has after the store's last record. Unfinished when it is aborted. @throws TopGunError STORAGE_FAILED */
+export async function catchUp(
+  store: ShardStore,
+  log: Log,
+  shardCount: number,
+  pace: Pace,
+  extent: LogExtent,
+): Promise<void> {
   for (let head = await log.head(store.shard); store.appliedSeq < head; head = await log.head(store.shard)) {
-    for await (const { seq, prev, bytes } of log.read(store.shard, store.appliedSeq)) {
-      replay(store, seq, prev, bytes, shardCount);
-      logBytes += bytes.length;
+    for await (const record of log.read(store.shard, store.appliedSeq)) {
+      if (pace.isAborted) return;
+      applyRecord(store, record, shardCount);
+      extent.logBytes += record.bytes.length;
+      const pause = pace.breath(record.bytes.length);
+      if (pause !== null) await pause;
     }
-    if (store.appliedSeq < head) throw damaged(store, `its log ends before record ${head}`);
+    if (pace.isAborted) return;
+    if (store.appliedSeq < head) throw new MissingRecord(store.shard, `its log ends before record ${head}`);
   }
-  return { snapshotSeq: snapshot?.seq ?? 0, snapshotBytes, logBytes };
-}
-
-function replay(store: ShardStore, seq: number, prev: number, bytes: Uint8Array, shardCount: number): void {
-  if (prev !== store.appliedSeq) throw damaged(store, `record ${prev} is missing behind ${store.appliedSeq}`);
-  const content = decodeLogRecord(bytes);
-  switch (content.type) {
-    case 'entries': {
-      const { entries } = content;
-      if (entries.count > 0 && shardOfKey(entries.keys[0] as string, shardCount) !== store.shard) {
-        throw new TopGunError(
-          'STORAGE_FAILED',
-          `The data was not written with ${shardCount} shards. Use its own number.`,
-        );
-      }
-      for (let i = 0; i < entries.count; i++) store.apply(entries, i, seq);
-      break;
-    }
-    case 'horizon':
-      store.applyHorizon(content.horizonMs, seq);
-      break;
-    case 'epoch':
-      break;
-  }
-  store.appliedSeq = seq;
-}
-
-function damaged(store: ShardStore, what: string): TopGunError {
-  return new TopGunError('STORAGE_FAILED', `Shard ${store.shard} is damaged: ${what}. Restore the data from a backup.`);
 }

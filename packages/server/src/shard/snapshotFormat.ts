@@ -1,13 +1,16 @@
 import { ByteReader, ByteWriter, decodeEntries, type EntryBatch, type Tag, TopGunError } from '@topgunbuild/core';
 import type { Snapshot } from '../backbone/Backbone.js';
+import type { Pace } from './Pace.js';
 import type { ShardStore } from './ShardStore.js';
 
 /*
- * A snapshot's first chunk is its head: version, shard, number of shards, horizon, and the maps with the sequences up to
- * which their tombstones are gone. The other chunks are rows with their sequences (`encodeEntries`), each map's in
+ * A snapshot's first chunk is its head: version, shard, number of shards, horizon, who took over last (epoch, node,
+ * sequence), and the maps with the sequences up to which their tombstones are gone. The other chunks are rows with their sequences (`encodeEntries`), each map's in
  * the order of change. A row may come twice: the later one is the newer.
  */
-const VERSION = 1;
+const VERSION = 2;
+/** Without who took over: nobody could. */
+const VERSION_BEFORE_EPOCHS = 1;
 
 export function encodeSnapshotHead(store: ShardStore, shardCount: number): Uint8Array {
   const writer = new ByteWriter();
@@ -15,6 +18,9 @@ export function encodeSnapshotHead(store: ShardStore, shardCount: number): Uint8
   writer.writeVaruint(store.shard);
   writer.writeVaruint(shardCount);
   writer.writeVaruint(store.horizonMs);
+  writer.writeVaruint(store.epoch.epoch);
+  writer.writeString(store.epoch.nodeId);
+  writer.writeVaruint(store.epoch.seq);
   const maps = [...store.maps()];
   writer.writeVaruint(maps.length);
   for (const map of maps) {
@@ -24,13 +30,22 @@ export function encodeSnapshotHead(store: ShardStore, shardCount: number): Uint8
   return writer.toBytes();
 }
 
-/** Fills an empty store. @throws TopGunError STORAGE_FAILED */
-export function loadSnapshot(store: ShardStore, shardCount: number, snapshot: Snapshot): void {
+/** Fills an empty store, unless it is aborted. @throws TopGunError STORAGE_FAILED */
+export async function loadSnapshot(
+  store: ShardStore,
+  shardCount: number,
+  snapshot: Snapshot,
+  pace: Pace,
+): Promise<void> {
   try {
     const [head, ...chunks] = snapshot.chunks;
     if (head === undefined) throw new TopGunError('STORAGE_FAILED', 'The snapshot is empty.');
     loadHead(store, shardCount, new ByteReader(head));
-    for (const chunk of chunks) loadRows(store, decodeEntries(chunk));
+    for (const chunk of chunks) {
+      loadRows(store, decodeEntries(chunk));
+      await pace.breath(chunk.length);
+      if (pace.isAborted) return;
+    }
     store.appliedSeq = snapshot.seq;
   } catch (cause) {
     if (cause instanceof TopGunError && cause.code === 'STORAGE_FAILED') throw cause;
@@ -40,7 +55,7 @@ export function loadSnapshot(store: ShardStore, shardCount: number, snapshot: Sn
 
 function loadHead(store: ShardStore, shardCount: number, reader: ByteReader): void {
   const version = reader.readVaruint();
-  if (version !== VERSION) {
+  if (version !== VERSION && version !== VERSION_BEFORE_EPOCHS) {
     throw new TopGunError('STORAGE_FAILED', `The snapshot has format ${version}, this version reads ${VERSION}.`);
   }
   const shard = reader.readVaruint();
@@ -49,6 +64,8 @@ function loadHead(store: ShardStore, shardCount: number, reader: ByteReader): vo
     throw new TopGunError('STORAGE_FAILED', `The data was written with ${shards} shards. Start with that number.`);
   }
   store.horizonMs = reader.readVaruint();
+  if (version !== VERSION_BEFORE_EPOCHS)
+    store.applyEpoch(reader.readVaruint(), reader.readString(), reader.readVaruint());
   for (let n = reader.readCount(2); n > 0; n--) {
     const map = store.mapOf(reader.readString());
     map.collectedSeq = reader.readVaruint();

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { anyOp } from '../testing/opArbitraries.js';
 import { batchOf, type Op, stamp } from '../testing/ops.js';
 import { PlaneHarness } from '../testing/PlaneHarness.js';
+import { AT_ONCE } from './Pace.js';
 import { ShardStore } from './ShardStore.js';
 import { SnapshotBuilder } from './SnapshotBuilder.js';
 import { loadSnapshot } from './snapshotFormat.js';
@@ -44,17 +45,17 @@ function dump(store: ShardStore): unknown {
     return { name: map.name, collectedSeq: map.collectedSeq, rows };
   });
   maps.sort((a, b) => (a.name < b.name ? -1 : 1));
-  return { seq: store.appliedSeq, horizonMs: store.horizonMs, maps };
+  return { seq: store.appliedSeq, horizonMs: store.horizonMs, epoch: store.epoch, maps };
 }
 
 describe('a snapshot', () => {
-  it('is the exact state at its sequence, though the shard changes while it is built', () => {
+  it('is the exact state at its sequence, though the shard changes while it is built', async () => {
     const batches = fc.array(fc.array(anyOp, { minLength: 1, maxLength: 6, size: 'max' }), {
       maxLength: 12,
       size: 'max',
     });
-    fc.assert(
-      fc.property(batches, batches, fc.integer({ min: 1, max: 4 }), (before, during, stepRows) => {
+    await fc.assert(
+      fc.asyncProperty(batches, batches, fc.integer({ min: 1, max: 4 }), async (before, during, stepRows) => {
         const store = newStore();
         for (const ops of before) apply(store, ops);
         const builder = new SnapshotBuilder(store, 1);
@@ -67,7 +68,7 @@ describe('a snapshot', () => {
         }
         if (snapshot === 'void') throw new Error('nothing was forgotten');
         const loaded = newStore();
-        loadSnapshot(loaded, 1, snapshot);
+        await loadSnapshot(loaded, 1, snapshot, AT_ONCE);
         expect(snapshot.seq).toBe(store.appliedSeq);
         expect(dump(loaded)).toEqual(dump(store));
         for (const ops of pending) {
@@ -80,16 +81,17 @@ describe('a snapshot', () => {
     );
   }, 60_000);
 
-  it('carries the horizon and what it has made of cursors', () => {
+  it('carries the horizon, who took over, and what became of cursors', async () => {
     const store = newStore();
     apply(store, [set('a', 1, 10), set('b', 1, 10)]);
     apply(store, [{ key: 'a', remove: true, at: stamp(20) }]);
     store.applyHorizon(50, 3);
-    store.appliedSeq = 3;
+    store.applyEpoch(7, 'node-1', 4);
+    store.appliedSeq = 4;
     const snapshot = new SnapshotBuilder(store, 1).step(100);
     if (snapshot === null || snapshot === 'void') throw new Error('one step is enough');
     const loaded = newStore();
-    loadSnapshot(loaded, 1, snapshot);
+    await loadSnapshot(loaded, 1, snapshot, AT_ONCE);
     expect(dump(loaded)).toEqual(dump(store));
     expect(loaded.find('todos')?.collectedSeq).toBe(2);
   });

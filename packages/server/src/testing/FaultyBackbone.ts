@@ -21,7 +21,8 @@ export class FaultyBackbone implements Backbone, Log {
   logId = 'log-1';
   /** What happens to an append; asked each time. */
   fault: (shard: number) => AppendFault = () => 'none';
-  headFails = false;
+  /** Reading fails, the head included. */
+  readsFail = false;
   snapshotFails = false;
   appended = 0;
   readonly #shards = new Map<number, ShardLog>();
@@ -55,11 +56,12 @@ export class FaultyBackbone implements Backbone, Log {
   }
 
   async head(shard: number): Promise<number> {
-    if (this.headFails) throw new TopGunError('STORAGE_FAILED', 'The log does not answer.');
+    this.#checkReads();
     return this.shardLog(shard).head;
   }
 
   async *read(shard: number, fromSeq: number): AsyncIterable<LogRecord> {
+    this.#checkReads();
     for (const record of [...this.shardLog(shard).records]) if (record.seq > fromSeq) yield record;
   }
 
@@ -75,6 +77,10 @@ export class FaultyBackbone implements Backbone, Log {
   async trim(shard: number, upToSeq: number): Promise<void> {
     const log = this.shardLog(shard);
     log.records = log.records.filter((record) => record.seq > upToSeq || record.seq === log.head);
+  }
+
+  #checkReads(): void {
+    if (this.readsFail) throw new TopGunError('STORAGE_FAILED', 'The log does not answer.');
   }
 
   shardLog(shard: number): ShardLog {

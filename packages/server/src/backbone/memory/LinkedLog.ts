@@ -33,7 +33,8 @@ export class LinkedLog implements Log, LogTails {
   async saveSnapshot(shard: number, { seq, chunks }: Snapshot): Promise<void> {
     const copy = { seq, chunks: chunks.map((chunk) => chunk.slice()) };
     await this.#link.call(() => {
-      this.#log.shard(shard).snapshot = copy;
+      const log = this.#log.shard(shard);
+      if (log.snapshot === null || log.snapshot.seq <= seq) log.snapshot = copy;
     });
   }
 

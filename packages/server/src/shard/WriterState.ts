@@ -11,13 +11,12 @@ export interface Flight {
 }
 
 /*
- *   restoring ──> idle <──> appending ──> recovering ──> (idle | appending | fenced)
- *                   └── close ──> closed        └── nobody knows whether the record is in the log
+ *   idle <──> appending ──> recovering ──> (idle | appending | fenced)
+ *     └── close ──> closed        └── nobody knows whether the record is in the log
  *
- * fenced: somebody else has written to the log; this shard must never answer for it again.
+ * fenced: somebody else has written to the log; this writer must never answer for it again.
  */
-export type ShardState =
-  | { readonly name: 'restoring' }
+export type WriterState =
   | { readonly name: 'idle' }
   | { readonly name: 'appending'; readonly flight: Flight }
   | {
@@ -32,5 +31,5 @@ export type ShardState =
       /** It took too long: those who wait were refused, and so is everybody else until the log answers. */
       readonly isRefusing: boolean;
     }
-  | { readonly name: 'fenced'; readonly reason: string }
+  | { readonly name: 'fenced' }
   | { readonly name: 'closed' };

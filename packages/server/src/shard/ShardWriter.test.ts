@@ -153,12 +153,12 @@ describe('a shard', () => {
     it('agrees with its log after a record whose ops were refused turns up in it', async () => {
       const h = await PlaneHarness.open(one);
       h.backbone.fault = () => 'lose';
-      h.backbone.headFails = true;
+      h.backbone.readsFail = true;
       const pending = start(h, set('a', 1, 1));
       for (let i = 0; i < 30; i++) await h.settle(500);
       expect(pending.answer?.map(({ code }) => code)).toEqual(['STORAGE_FAILED']);
       h.backbone.fault = () => 'none';
-      h.backbone.headFails = false;
+      h.backbone.readsFail = false;
       for (let i = 0; i < 10; i++) await h.settle(500);
       expect(h.plane.read('todos', 'a')?.value).toBe(1);
       expect(await h.write(set('a', 1, 1))).toEqual([]);

@@ -1,36 +1,40 @@
 import { type ByteWriter, type EntryBatch, type ErrorCode, type Runtime, TopGunError } from '@topgunbuild/core';
-import type { AppendResult, Backbone } from '../backbone/Backbone.js';
+import type { AppendResult, Backbone, LogRecord } from '../backbone/Backbone.js';
 import type { Logger } from '../Logger.js';
-import type { ShardStats } from './DataPlane.js';
 import type { LatencyRecorder } from './LatencyRecorder.js';
 import { encodeEntriesRecord, encodeHorizonRecord } from './logRecord.js';
 import { PendingRecord, queuedBytes } from './PendingRecord.js';
 import type { QueueBudget } from './QueueBudget.js';
-import { restoreStore } from './restoreStore.js';
-import type { Flight, ShardState } from './ShardState.js';
+import type { LogExtent } from './restoreStore.js';
+import { retryDelay } from './retryDelay.js';
+import type { ShardCounts } from './ShardCounts.js';
 import type { ShardStore } from './ShardStore.js';
 import type { ShardTuning } from './ShardTuning.js';
 import { type Refusal, refusalOf, Verdict } from './Verdict.js';
+import type { Flight, WriterState } from './WriterState.js';
 import type { WriteTicket } from './WriteTicket.js';
 
-export interface ShardOwner {
-  /** Ops were queued in an idle shard: `kick` it, together with others, when the caller has handed in everything. */
-  hasWork(shard: Shard): void;
+export interface WriterOwner {
+  /** Ops were queued in an idle writer: `kick` it, together with others, when the caller has handed in everything. */
+  hasWork(writer: ShardWriter): void;
   /** The log has grown so much that a snapshot is due. Told once, until `snapshotSaved`. */
-  snapshotDue(shard: Shard): void;
+  snapshotDue(writer: ShardWriter): void;
+  /** Somebody else has written to the log. Nobody waits for this writer any more. */
+  fenced(writer: ShardWriter): void;
 }
 
-/** What all shards of a node share. */
-export interface ShardEnvironment {
-  /** Its log is there once it is open, before the first shard is restored. */
+/** What all writers of a node share. */
+export interface WriterEnvironment {
+  /** Its log is there once it is open, before the first writer begins. */
   readonly backbone: Pick<Backbone, 'log'>;
   readonly runtime: Runtime;
   readonly logger: Logger;
-  readonly shardCount: number;
   readonly tuning: ShardTuning;
   readonly budget: QueueBudget;
   readonly latency: LatencyRecorder;
-  readonly writer: ByteWriter;
+  readonly bytes: ByteWriter;
+  /** Other nodes may take over: what is not in the log then is theirs to take. */
+  isClustered(): boolean;
 }
 
 /**
@@ -39,41 +43,45 @@ export interface ShardEnvironment {
  */
 const REWRITTEN_AS_QUEUED = 64;
 
-const RESTORING: Refusal = { code: 'UNAVAILABLE', message: 'The shard is being restored. Try again soon.' };
 const CLOSING: Refusal = { code: 'SHUTTING_DOWN', message: 'The node is shutting down. Try again elsewhere or later.' };
+const FENCED: Refusal = { code: 'UNAVAILABLE', message: 'This node no longer owns the shard. Try again soon.' };
 const OVERLOADED: Refusal = {
   code: 'UNAVAILABLE',
   message: 'Too many writes are waiting for the log. Try again soon.',
 };
 
 /**
- * One shard's writes: queues ops, appends everything queued as one log record, one record at a time, and merges a record
- * only once it is durable. So whatever the store says is durable, and an op may be answered from it.
+ * One shard's writes, while this node serves it: queues ops, appends everything queued as one log record, one record at a
+ * time, and merges a record only once it is durable. So whatever the store says is durable, and an op may be answered
+ * from it.
  */
-export class Shard {
+export class ShardWriter {
   readonly store: ShardStore;
-  readonly #env: ShardEnvironment;
-  readonly #owner: ShardOwner;
-  #state: ShardState = { name: 'restoring' };
+  readonly #extent: LogExtent;
+  readonly #counts: ShardCounts;
+  readonly #env: WriterEnvironment;
+  readonly #owner: WriterOwner;
+  #state: WriterState = { name: 'idle' };
   /** Why ops cannot be taken now. Follows from the state; kept because every op asks. */
-  #refusal: Refusal | null = RESTORING;
+  #refusal: Refusal | null = null;
   readonly #queue: PendingRecord[] = [];
   #onClosed: (() => void) | null = null;
   /** Scratch of `#merge`. */
   readonly #verdicts: Verdict[] = [];
-  #snapshotSeq = 0;
-  #snapshotBytes = 0;
   #snapshotWanted = false;
-  #logBytes = 0;
-  #appends = 0;
-  #opsApplied = 0;
-  #opsSuperseded = 0;
-  #opsRejected = 0;
 
-  constructor(store: ShardStore, env: ShardEnvironment, owner: ShardOwner) {
+  /** `store` is at the head of its log. */
+  constructor(store: ShardStore, extent: LogExtent, counts: ShardCounts, env: WriterEnvironment, owner: WriterOwner) {
     this.store = store;
+    this.#extent = extent;
+    this.#counts = counts;
     this.#env = env;
     this.#owner = owner;
+  }
+
+  /** To be called once the writer is in its place. */
+  start(): void {
+    this.#askForSnapshot();
   }
 
   get id(): number {
@@ -97,27 +105,16 @@ export class Shard {
       case 'recovering':
         return `shard ${this.id}: the log fails: ${state.error.message}`;
       case 'fenced':
-        return `shard ${this.id}: ${state.reason}`;
+        return `shard ${this.id}: somebody else has written to its log`;
       default:
-        return `shard ${this.id} is ${state.name}`;
+        return `shard ${this.id} is closed`;
     }
-  }
-
-  /** @throws TopGunError STORAGE_FAILED when log and snapshot do not fit together */
-  async restore(): Promise<void> {
-    const { backbone, shardCount } = this.#env;
-    const restored = await restoreStore(this.store, backbone.log, shardCount);
-    this.#snapshotSeq = restored.snapshotSeq;
-    this.#snapshotBytes = restored.snapshotBytes;
-    this.#logBytes = restored.logBytes;
-    this.#enter({ name: 'idle' });
-    this.#askForSnapshot();
   }
 
   submit(batch: EntryBatch, index: number, ticket: WriteTicket): void {
     const refusal = this.#refusal;
     if (refusal !== null) {
-      this.#opsRejected++;
+      this.#counts.opsRejected++;
       ticket.refuse(index, refusal.code, refusal.message);
       return;
     }
@@ -129,7 +126,7 @@ export class Shard {
     }
     const bytes = queuedBytes(batch, index) + this.store.rewrites(batch, index) / REWRITTEN_AS_QUEUED;
     if (!this.#env.budget.take(bytes)) {
-      this.#opsRejected++;
+      this.#counts.opsRejected++;
       ticket.refuse(index, OVERLOADED.code, OVERLOADED.message);
       return;
     }
@@ -171,17 +168,29 @@ export class Shard {
       }
       this.#onClosed = resolve;
       this.#refusal = CLOSING;
-      if (this.#state.name === 'restoring' || this.#state.name === 'fenced') this.#enter({ name: 'closed' });
       if (this.#state.name === 'recovering' && this.#state.isRefusing) this.#giveUp(this.#state.error.code);
       this.kick();
       this.#closeWhenDrained();
     });
   }
 
+  /** Another node is to take over: what is queued is its business, what is on its way to the log is waited for. */
+  handOver(): Promise<void> {
+    for (const record of this.#queue.splice(0)) this.#move(record);
+    return this.close();
+  }
+
+  /** Waits no longer for what is on its way to the log. */
+  abandon(): void {
+    if (this.#state.name === 'closed') return;
+    this.#giveUp('UNAVAILABLE');
+    this.#endClosed();
+  }
+
   snapshotSaved(seq: number, bytes: number, logBytesBefore: number): void {
-    this.#snapshotSeq = seq;
-    this.#snapshotBytes = bytes;
-    this.#logBytes -= logBytesBefore;
+    this.#extent.snapshotSeq = seq;
+    this.#extent.snapshotBytes = bytes;
+    this.#extent.logBytes -= logBytesBefore;
     this.#snapshotWanted = false;
     this.#askForSnapshot();
   }
@@ -191,26 +200,18 @@ export class Shard {
   }
 
   get logBytes(): number {
-    return this.#logBytes;
+    return this.#extent.logBytes;
   }
 
-  stats(): ShardStats {
+  get stateName(): WriterState['name'] {
+    return this.#state.name;
+  }
+
+  /** Bytes of ops that wait for their log records. */
+  get queuedBytes(): number {
     let queued = 0;
     for (const record of this.#queue) queued += record.bytes;
-    return {
-      shard: this.id,
-      state: this.#state.name,
-      records: this.store.size,
-      logSeq: this.store.appliedSeq,
-      snapshotSeq: this.#snapshotSeq,
-      logBytes: this.#logBytes,
-      horizonMs: this.store.horizonMs,
-      appends: this.#appends,
-      opsApplied: this.#opsApplied,
-      opsSuperseded: this.#opsSuperseded,
-      opsRejected: this.#opsRejected,
-      queuedBytes: queued,
-    };
+    return queued;
   }
 
   #openRecord(): PendingRecord {
@@ -224,7 +225,7 @@ export class Shard {
   #encode(record: PendingRecord): Uint8Array | null {
     if (record.horizonMs !== 0) return encodeHorizonRecord(record.horizonMs);
     try {
-      return encodeEntriesRecord(this.#env.writer, record.entries);
+      return encodeEntriesRecord(this.#env.bytes, record.entries);
     } catch (error) {
       // Only names that no frame can carry end here: the session's checks and this one disagree.
       this.#env.logger.error({ shard: this.id, error }, 'ops could not be encoded for the log');
@@ -241,8 +242,12 @@ export class Shard {
     const state = this.#state;
     if (state.name !== 'appending' && state.name !== 'recovering') return;
     // Being fenced by one's own record happens: an earlier attempt had reached the log after all.
-    if (result.status === 'fenced') void this.#findOut('fenced');
-    else this.#landed(state.flight, result.seq);
+    if (result.status === 'fenced') {
+      void this.#findOut('fenced');
+      return;
+    }
+    this.#settle(state.flight, result.seq);
+    this.#proceed();
   };
 
   readonly #appendFailed = (cause: unknown): void => {
@@ -258,8 +263,7 @@ export class Shard {
     const since = state.name === 'recovering' ? state.since : now;
     const isRefusing = now - since >= tuning.refuseAfterMs || (state.name === 'recovering' && state.isRefusing);
     if (attempt === 0) logger.warn({ shard: this.id, error }, 'append failed, trying again');
-    const delay = Math.min(tuning.lastRetryMs, tuning.firstRetryMs * 2 ** Math.min(attempt, 16));
-    const timer = runtime.setTimer(delay * (0.5 + runtime.random() / 2), this.#retry);
+    const timer = runtime.setTimer(retryDelay(tuning, runtime, attempt), this.#retry);
     this.#enter({ name: 'recovering', flight: state.flight, error, since, attempt, timer, isRefusing });
     if (isRefusing) this.#giveUp(error.code);
   };
@@ -279,33 +283,37 @@ export class Shard {
     if (state.name !== 'appending' && state.name !== 'recovering') return;
     const { flight } = state;
     try {
-      const head = await this.#env.backbone.log.head(this.id);
-      const isOwn = head === flight.expectedSeq + 1 && (await this.#isOwnRecord(flight));
+      const [first, second] = await this.#recordsSince(flight.expectedSeq);
       if (this.#isClosed()) return;
-      if (head === flight.expectedSeq) {
+      if (first === undefined) {
         if (after === 'fenced') throw new TopGunError('STORAGE_FAILED', 'The log refuses records at its own head.');
         this.#append(flight);
-      } else if (isOwn) this.#landed(flight, head);
-      else this.#stepDown('somebody else has written to its log');
+      } else if (first.prev !== flight.expectedSeq || !sameBytes(first.bytes, flight.bytes)) {
+        this.#stepDown();
+      } else {
+        this.#settle(flight, first.seq);
+        if (second === undefined) this.#proceed();
+        else this.#stepDown();
+      }
     } catch (error) {
       this.#appendFailed(error);
     }
   }
 
-  async #isOwnRecord(flight: Flight): Promise<boolean> {
-    for await (const record of this.#env.backbone.log.read(this.id, flight.expectedSeq)) {
-      return record.seq === flight.expectedSeq + 1 && sameBytes(record.bytes, flight.bytes);
-    }
-    return false;
+  /** The first two of them. */
+  async #recordsSince(seq: number): Promise<LogRecord[]> {
+    const records: LogRecord[] = [];
+    for await (const record of this.#env.backbone.log.read(this.id, seq)) if (records.push(record) === 2) break;
+    return records;
   }
 
-  /** The record is durable: merge it, start on the next, and answer. */
-  #landed(flight: Flight, seq: number): void {
+  /** The record is durable: merge it, and answer. */
+  #settle(flight: Flight, seq: number): void {
     const { record } = flight;
     const { runtime, latency, budget } = this.#env;
     latency.add(runtime.monotonic() - flight.startedAt);
-    this.#appends++;
-    this.#logBytes += flight.bytes.length;
+    this.#counts.appends++;
+    this.#extent.logBytes += flight.bytes.length;
     budget.give(record.bytes);
     this.#merge(record, seq);
     const verdicts = this.#verdicts.slice(0, record.tickets.length);
@@ -313,6 +321,9 @@ export class Shard {
     // record. Before the next record, and with this one merged whole: whoever is answered may come back with more.
     queueMicrotask(() => this.#answerAll(record, verdicts));
     this.#enter({ name: 'idle' });
+  }
+
+  #proceed(): void {
     this.kick();
     this.#askForSnapshot();
   }
@@ -333,26 +344,35 @@ export class Shard {
 
   #answer(ticket: WriteTicket, index: number, verdict: Verdict): void {
     const refusal = refusalOf(verdict);
-    if (verdict === Verdict.APPLIED) this.#opsApplied++;
-    else if (refusal === null) this.#opsSuperseded++;
-    else this.#opsRejected++;
+    if (verdict === Verdict.APPLIED) this.#counts.opsApplied++;
+    else if (refusal === null) this.#counts.opsSuperseded++;
+    else this.#counts.opsRejected++;
     if (refusal === null) ticket.settle();
     else ticket.refuse(index, refusal.code, refusal.message);
   }
 
   /** Refuses everybody who waits. What becomes of the record in flight stays unknown to them: they will send it again. */
   #giveUp(code: ErrorCode): void {
-    const state = this.#state;
     const message = 'The log does not answer; whether the operation is in it is not known. Send it again.';
-    if (state.name === 'appending' || state.name === 'recovering') {
-      const { record } = state.flight;
+    const record = this.#inFlight();
+    if (record !== null) {
       const { tickets, indexes } = record;
       record.tickets = [];
       record.indexes = [];
       this.#refuseAll(tickets, indexes, code, message);
     }
-    for (const record of this.#queue.splice(0)) this.#refuse(record, code, message);
+    for (const queued of this.#queue.splice(0)) this.#refuse(queued, code, message);
     this.#closeWhenDrained();
+  }
+
+  #inFlight(): PendingRecord | null {
+    const state = this.#state;
+    return state.name === 'appending' || state.name === 'recovering' ? state.flight.record : null;
+  }
+
+  #move({ bytes, tickets, indexes }: PendingRecord): void {
+    this.#env.budget.give(bytes);
+    for (let i = 0; i < tickets.length; i++) tickets[i]?.move(indexes[i] as number);
   }
 
   #refuse(record: PendingRecord, code: ErrorCode, message: string): void {
@@ -362,59 +382,73 @@ export class Shard {
 
   #refuseAll(tickets: readonly WriteTicket[], indexes: readonly number[], code: ErrorCode, message: string): void {
     for (let i = 0; i < tickets.length; i++) {
-      this.#opsRejected++;
+      this.#counts.opsRejected++;
       tickets[i]?.refuse(indexes[i] as number, code, message);
     }
   }
 
-  #stepDown(reason: string): void {
-    this.#env.logger.error({ shard: this.id, reason }, 'shard stepped down');
-    this.#giveUp('UNAVAILABLE');
-    this.#enter({ name: 'fenced', reason });
+  #stepDown(): void {
+    const { logger } = this.#env;
+    const about = { shard: this.id, seq: this.store.appliedSeq };
+    const record = this.#inFlight();
+    // Nothing that waits is in the log.
+    const waiting = [...(record === null ? [] : [record]), ...this.#queue.splice(0)];
+    this.#enter({ name: 'fenced' });
+    if (this.#env.isClustered()) {
+      logger.warn(about, 'another node writes to the log of the shard; stepping down');
+      for (const lost of waiting) this.#move(lost);
+    } else {
+      logger.error(about, 'somebody else has written to the log of the shard; stepping down');
+      for (const lost of waiting) this.#refuse(lost, FENCED.code, FENCED.message);
+    }
     this.#closeWhenDrained();
+    this.#owner.fenced(this);
   }
 
   #closeWhenDrained(): void {
     if (this.#onClosed === null) return;
     const state = this.#state;
     const isDrained = state.name === 'recovering' ? state.isRefusing : state.name !== 'appending';
-    if (!isDrained || this.#queue.length > 0) return;
+    if (isDrained && this.#queue.length === 0) this.#endClosed();
+  }
+
+  #endClosed(): void {
+    const state = this.#state;
     if (state.name === 'recovering' && state.timer !== null) this.#env.runtime.clearTimer(state.timer);
-    this.#enter({ name: 'closed' });
+    this.#env.budget.give(this.#inFlight()?.bytes ?? 0);
     const onClosed = this.#onClosed;
     this.#onClosed = null;
-    onClosed();
+    this.#enter({ name: 'closed' });
+    onClosed?.();
   }
 
   #isClosed(): boolean {
     return this.#state.name === 'closed';
   }
 
-  #enter(state: ShardState): void {
+  #enter(state: WriterState): void {
     this.#state = state;
     if (this.#onClosed !== null || state.name === 'closed') this.#refusal = CLOSING;
     else this.#refusal = refusalIn(state);
   }
 
   #askForSnapshot(): void {
-    const due = Math.max(this.#env.tuning.snapshotLogBytes, this.#snapshotBytes / 2);
-    if (this.#snapshotWanted || this.#logBytes < due) return;
+    const due = Math.max(this.#env.tuning.snapshotLogBytes, this.#extent.snapshotBytes / 2);
+    if (this.#snapshotWanted || this.#extent.logBytes < due) return;
     this.#snapshotWanted = true;
     this.#owner.snapshotDue(this);
   }
 }
 
-function refusalIn(state: ShardState): Refusal | null {
+function refusalIn(state: WriterState): Refusal | null {
   switch (state.name) {
-    case 'restoring':
-      return RESTORING;
     case 'idle':
     case 'appending':
       return null;
     case 'recovering':
       return state.isRefusing ? { code: state.error.code, message: 'The log fails. Try again soon.' } : null;
     case 'fenced':
-      return { code: 'UNAVAILABLE', message: 'This node no longer owns the shard. Try again soon.' };
+      return FENCED;
     case 'closed':
       return CLOSING;
   }

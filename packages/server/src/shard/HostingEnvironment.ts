@@ -1,0 +1,15 @@
+import type { LogTails } from '../backbone/Backbone.js';
+import type { RestoreSlots } from './RestoreSlots.js';
+import type { ShardStore } from './ShardStore.js';
+import type { WriterEnvironment } from './ShardWriter.js';
+
+/** What all hosted shards of a node share. */
+export interface HostingEnvironment extends WriterEnvironment {
+  readonly nodeId: string;
+  readonly shardCount: number;
+  /** Null: the node is alone, and nobody else writes. */
+  tails(): LogTails | null;
+  readonly slots: RestoreSlots;
+  /** An empty store. */
+  createStore(shard: number): ShardStore;
+}

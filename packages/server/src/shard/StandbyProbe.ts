@@ -1,0 +1,48 @@
+import type { Runtime, Timer } from '@topgunbuild/core';
+import type { Backbone } from '../backbone/Backbone.js';
+import type { HostedShard } from './HostedShard.js';
+
+const INTERVAL_MS = 1_000;
+
+/** Asks the log, now and then, how far standbys are: a tail that hears nothing cannot tell rest from silence. */
+export class StandbyProbe {
+  readonly #backbone: Pick<Backbone, 'log'>;
+  readonly #runtime: Runtime;
+  readonly #shards: readonly HostedShard[];
+  #timer: Timer | null = null;
+  #isClosed = false;
+
+  constructor(backbone: Pick<Backbone, 'log'>, runtime: Runtime, shards: readonly HostedShard[]) {
+    this.#backbone = backbone;
+    this.#runtime = runtime;
+    this.#shards = shards;
+  }
+
+  start(): void {
+    if (!this.#isClosed) this.#timer = this.#runtime.setTimer(INTERVAL_MS, () => void this.#ask());
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    if (this.#timer !== null) this.#runtime.clearTimer(this.#timer);
+  }
+
+  /** One after the other: nobody waits for it. */
+  async #ask(): Promise<void> {
+    this.#timer = null;
+    for (const shard of this.#shards) {
+      if (this.#isClosed) return;
+      if (shard.isStandby) await this.#askFor(shard);
+    }
+    this.start();
+  }
+
+  async #askFor(shard: HostedShard): Promise<void> {
+    const askedAt = this.#runtime.monotonic();
+    try {
+      shard.noteHead(await this.#backbone.log.head(shard.id), askedAt);
+    } catch {
+      // The log cannot be reached: the lag grows, which tells enough.
+    }
+  }
+}
