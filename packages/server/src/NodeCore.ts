@@ -65,6 +65,9 @@ export class NodeCore {
       rowGuard: new RowGuard(),
       counters: this.counters,
       logger,
+      cluster: null,
+      routing: null,
+      streamsPerQuery: 1,
       partitionMap: () => this.partitionMap,
     });
   }

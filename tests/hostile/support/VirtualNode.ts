@@ -54,6 +54,9 @@ export class VirtualNode {
       rowGuard: this.rowGuard,
       counters: this.counters,
       logger: this.logger,
+      cluster: null,
+      routing: null,
+      streamsPerQuery: 1,
       partitionMap: () => ({
         clusterId: 'log-1',
         incarnation: 'boot-1',

@@ -137,6 +137,9 @@ export class SimNode {
       rowGuard: new RowGuard(),
       counters: new Counters(),
       logger: this.#logger,
+      cluster: null,
+      routing: null,
+      streamsPerQuery: 1,
       partitionMap: () => map,
     });
   }

@@ -19,6 +19,21 @@ export class Counters {
   readonly cut = new Tally<number>();
   queriesOpened = 0;
   subscriptions = 0;
+  /** Operations that were not taken, and streams that ended or were not opened, because their shards are another node's. */
+  notOwner = 0;
+  /** Operations handed to other nodes for clients of this one, and sent again because the first way led nowhere. */
+  opsForwarded = 0;
+  opsForwardedAgain = 0;
+  /** Operations that other nodes handed over. */
+  opsFromNodes = 0;
+  /** Sessions of other nodes' clients that are open here. */
+  virtualSessions = 0;
+  /** Streams opened for live queries of clients of this node: on this node, and on others. */
+  queryPartsHere = 0;
+  queryPartsElsewhere = 0;
+  /** Ways to other nodes that were opened, and that broke. */
+  linksOpened = 0;
+  linksBroken = 0;
   topicPublished = 0;
   topicDelivered = 0;
   topicDropped = 0;

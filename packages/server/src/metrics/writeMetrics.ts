@@ -17,6 +17,7 @@ export function writeMetrics(sources: MetricSources): string {
   writeSessions(text, sources);
   writeTraffic(text, sources);
   writeOperations(text, sources.counters);
+  writeForwarding(text, sources.counters);
   writeData(text, sources.plane);
   writeProcess(text, sources.probe);
   return text.toString();
@@ -56,6 +57,28 @@ function writeOperations(text: MetricsText, counters: Counters): void {
   text.counter('topgun_ops_received_total', 'Operations that arrived.', [counters.opsReceived]);
   text.counter('topgun_ops_acked_total', 'Operations answered as durable.', [counters.opsAcked]);
   text.counter('topgun_ops_rejected_total', 'Operations refused, by code.', ...tally(counters.opsRejected, 'code'));
+}
+
+function writeForwarding(text: MetricsText, counters: Counters): void {
+  text.counter('topgun_not_owner_total', 'Answers that another node owns the data.', [counters.notOwner]);
+  text.counter(
+    'topgun_ops_forwarded_total',
+    'Operations handed between nodes for clients, by direction.',
+    [counters.opsFromNodes, { direction: 'in' }],
+    [counters.opsForwarded, { direction: 'out' }],
+  );
+  text.counter('topgun_ops_forwarded_again_total', 'Operations that had to be forwarded again.', [
+    counters.opsForwardedAgain,
+  ]);
+  text.gauge('topgun_virtual_sessions', "Sessions of other nodes' clients.", [counters.virtualSessions]);
+  text.counter(
+    'topgun_query_parts_total',
+    'Streams opened for live queries of own clients, by where they are.',
+    [counters.queryPartsHere, { place: 'here' }],
+    [counters.queryPartsElsewhere, { place: 'elsewhere' }],
+  );
+  text.counter('topgun_node_links_opened_total', 'Ways to other nodes that were opened.', [counters.linksOpened]);
+  text.counter('topgun_node_links_broken_total', 'Ways to other nodes that broke.', [counters.linksBroken]);
 }
 
 function writeData(text: MetricsText, { totals, streams, appendLatency }: DataPlaneStats): void {

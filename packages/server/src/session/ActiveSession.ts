@@ -1,9 +1,12 @@
 import {
+  type EntryBatch,
   type ErrorCode,
   encodeMessage,
+  type NotOwnerShard,
   type OpBatchMessage,
   type QuerySubMessage,
   type RejectedOp,
+  shardOfKey,
   TopGunError,
   type TopicPubMessage,
   utf8Length,
@@ -11,10 +14,13 @@ import {
 } from '@topgunbuild/core';
 import type { Identity } from '../auth/Authenticator.js';
 import { Verdicts } from '../permissions/Verdicts.js';
+import type { WriteDone } from '../shard/DataPlane.js';
 import { ackRanges } from './ackRanges.js';
+import { ownersOf, whenMapIs } from './ClusterView.js';
 import { OpGate } from './OpGate.js';
 import type { Outbox } from './Outbox.js';
 import { REFUSALS, type Refusal, tellable } from './Refusal.js';
+import type { SessionRoutes } from './Routing.js';
 import type { SessionPorts } from './SessionPorts.js';
 import { Subscriptions } from './Subscriptions.js';
 
@@ -27,6 +33,8 @@ export class ActiveSession {
   readonly #ports: SessionPorts;
   readonly #outbox: Outbox;
   readonly #onIdle: () => void;
+  /** Null: what this node does not own cannot be reached from here. */
+  readonly #routes: SessionRoutes | null;
   readonly #subscriptions: Subscriptions;
   #verdicts: Verdicts;
   #gate: OpGate;
@@ -40,9 +48,11 @@ export class ActiveSession {
     this.#ports = ports;
     this.#outbox = outbox;
     this.#onIdle = onIdle;
-    this.#subscriptions = new Subscriptions(ports, outbox);
     this.#verdicts = new Verdicts(identity, ports.permissions);
     this.#gate = new OpGate(ports, clientId, this.#verdicts);
+    const writeHere = this.#writeHere.bind(this);
+    this.#routes = ports.routing?.open({ clientId, identity, outbox, writeHere }) ?? null;
+    this.#subscriptions = new Subscriptions(ports, outbox, this.#routes);
   }
 
   get identity(): Identity {
@@ -57,6 +67,7 @@ export class ActiveSession {
   renew(identity: Identity): void {
     this.#verdicts = new Verdicts(identity, this.#ports.permissions);
     this.#gate = new OpGate(this.#ports, this.clientId, this.#verdicts);
+    this.#routes?.renew(identity);
     this.#subscriptions.rejudge(this.#verdicts);
   }
 
@@ -74,12 +85,12 @@ export class ActiveSession {
     counters.opsReceived += ops.count;
     const overall = this.#refuseAll(frameBytes);
     if (overall !== null) {
-      this.#answer(batchId, ops.count, refuseEach(ops.count, overall));
+      this.#answer(batchId, ops, refuseEach(ops.count, overall), []);
       return;
     }
     const rejected: RejectedOp[] = [];
     const accepted = this.#gate.judge(ops, rates.take(this.#rateOwner(), ops.count), rejected);
-    if (rejected.length === ops.count) this.#answer(batchId, ops.count, rejected);
+    if (rejected.length === ops.count) this.#answer(batchId, ops, rejected, []);
     else this.#write(message, accepted, rejected, frameBytes);
   }
 
@@ -115,11 +126,13 @@ export class ActiveSession {
   }
 
   onDrain(): void {
+    this.#routes?.onDrain();
     this.#subscriptions.resume();
   }
 
   close(): void {
     this.#subscriptions.close();
+    this.#routes?.close();
   }
 
   sendError(code: ErrorCode, message: string, ref: number | null): void {
@@ -128,29 +141,55 @@ export class ActiveSession {
   }
 
   #write(
-    { batchId, ops }: OpBatchMessage,
+    message: OpBatchMessage,
     accepted: readonly number[] | null,
     rejected: readonly RejectedOp[],
     frameBytes: number,
   ): void {
-    const release = this.#guardRows(ops, accepted);
+    const { batchId, ops } = message;
     this.#batchesInFlight++;
     this.#bytesInFlight += frameBytes;
-    this.#ports.plane.write(ops, accepted, (refused, notOwner) => {
-      release?.();
+    const done: WriteDone = (refused, notOwner) => {
       this.#bytesInFlight -= frameBytes;
       this.#batchesInFlight--;
-      const moved = notOwner.map((index) => ({ index, ...REFUSALS.moved }));
-      this.#answer(batchId, ops.count, [...rejected, ...refused, ...moved]);
+      this.#answer(batchId, ops, inOrder(rejected, refused), notOwner);
       if (this.#batchesInFlight === 0) this.#onIdle();
+    };
+    if (this.#routes !== null && !message.routed) this.#routes.write(ops, accepted, done);
+    else this.#writeRouted(message, accepted, done);
+  }
+
+  /** Whoever sends to this node because of a newer map is not turned away for knowing more. */
+  #writeRouted({ ops, mapVersion }: OpBatchMessage, accepted: readonly number[] | null, done: WriteDone): void {
+    const { cluster, plane, runtime } = this.#ports;
+    const write = (): void => this.#writeHere(ops, accepted, done);
+    if (cluster === null || mapVersion <= cluster.map.version) write();
+    else if (ops.keys.every((key) => plane.owns(shardOfKey(key, plane.shardCount)))) write();
+    else whenMapIs(cluster, mapVersion, runtime, write);
+  }
+
+  #writeHere(ops: EntryBatch, accepted: readonly number[] | null, done: WriteDone): void {
+    const { permissions, plane } = this.#ports;
+    if (!permissions.guardsRows) {
+      plane.write(ops, accepted, done);
+      return;
+    }
+    const rejected: RejectedOp[] = [];
+    const rows = this.#gate.judgeRows(ops, accepted, rejected);
+    if (rows.length === 0) {
+      done(rejected, []);
+      return;
+    }
+    const release = this.#guardRows(ops, rows);
+    plane.write(ops, rows, (refused, notOwner) => {
+      release();
+      done([...rejected, ...refused], notOwner);
     });
   }
 
-  /** Where rules look at rows, marks the keys as being written; returns how to take the marks away. */
-  #guardRows(ops: OpBatchMessage['ops'], accepted: readonly number[] | null): (() => void) | null {
-    const { permissions, rowGuard } = this.#ports;
-    if (!permissions.guardsRows) return null;
-    const rows = accepted ?? ops.keys.map((_, index) => index);
+  /** Marks the keys as being written; returns how to take the marks away. */
+  #guardRows(ops: EntryBatch, rows: readonly number[]): () => void {
+    const { rowGuard } = this.#ports;
     const { subject } = this.identity;
     for (const row of rows) rowGuard.enter(ops.maps[row] as string, ops.keys[row] as string, subject);
     return () => {
@@ -164,12 +203,21 @@ export class ActiveSession {
     return this.#bytesInFlight > 0 && this.#bytesInFlight + frameBytes > most ? REFUSALS.inFlight : null;
   }
 
-  #answer(batchId: number, count: number, rejected: readonly RejectedOp[]): void {
+  /** `notOwner`: indexes of ops that were not taken because their shards are another node's. */
+  #answer(batchId: number, ops: EntryBatch, rejected: readonly RejectedOp[], notOwner: readonly number[]): void {
     const { counters } = this.#ports;
-    counters.opsAcked += count - rejected.length;
+    counters.opsAcked += ops.count - rejected.length - notOwner.length;
     for (const { code } of rejected) counters.opsRejected.add(code);
-    const ranges = ackRanges(count, rejected);
-    this.#outbox.send(encodeMessage({ type: 'OP_ACK', batchId, ranges, rejected, notOwner: [] }));
+    const ranges = ackRanges(ops.count, rejected, notOwner);
+    const moved = notOwner.length === 0 ? [] : this.#ownersOf(ops, notOwner);
+    this.#outbox.send(encodeMessage({ type: 'OP_ACK', batchId, ranges, rejected, notOwner: moved }));
+  }
+
+  #ownersOf(ops: EntryBatch, indexes: readonly number[]): NotOwnerShard[] {
+    const { plane, cluster, nodeId, counters } = this.#ports;
+    counters.notOwner += indexes.length;
+    const shards = new Set(indexes.map((index) => shardOfKey(ops.keys[index] as string, plane.shardCount)));
+    return ownersOf(cluster?.map ?? this.#ports.partitionMap(), shards, nodeId);
   }
 
   #checkPublication(topic: string, payload: Uint8Array): void {
@@ -211,6 +259,12 @@ export class ActiveSession {
       this.sendError(code, message, ref);
     }
   }
+}
+
+/** By index: at which step an operation was refused is nobody's business. */
+function inOrder(first: readonly RejectedOp[], then: readonly RejectedOp[]): readonly RejectedOp[] {
+  if (first.length === 0 && then.length < 2) return then;
+  return [...first, ...then].sort((a, b) => a.index - b.index);
 }
 
 function refuseEach(count: number, { code, message }: Refusal): RejectedOp[] {

@@ -45,8 +45,8 @@ export class OpGate {
   }
 
   /**
-   * Judges the rows of `batch`, those from `budget` on being beyond the rate limit. Adds the refused ones to `rejected`
-   * and returns the indexes of the others; null = all of them.
+   * Judges the rows of `batch`, those from `budget` on being beyond the rate limit, by all that any node can test. Adds the
+   * refused ones to `rejected` and returns the indexes of the others; null = all of them.
    */
   judge(batch: EntryBatch, budget: number, rejected: RejectedOp[]): readonly number[] | null {
     const latestMs = this.#ports.runtime.now() + this.#ports.limits.maxDriftMs;
@@ -63,13 +63,27 @@ export class OpGate {
     return accepted;
   }
 
+  /**
+   * Judges the rows `indexes` (null = all) of `batch` by the rules that look at rows, which takes a node that owns them. As
+   * `judge`; rows that are another node's pass, for the data plane to send away.
+   */
+  judgeRows(batch: EntryBatch, indexes: readonly number[] | null, rejected: RejectedOp[]): readonly number[] {
+    const accepted: number[] = [];
+    for (const index of indexes ?? upTo(batch.count)) {
+      const { allowed, rows } = this.#verdictOn(batch.maps[index] as string);
+      const refusal = !allowed ? REFUSALS.denied : rows === null ? null : this.#judgeRow(batch, index, rows);
+      if (refusal === null) accepted.push(index);
+      else rejected.push({ index, code: refusal.code, message: refusal.message });
+    }
+    return accepted;
+  }
+
   #judgeOp(batch: EntryBatch, index: number, latestMs: number): Refusal | null {
     if (!this.#isOwnReplica(batch.replicas[index] as string)) return REFUSALS.replica;
     const malformed = checkOp(batch, index, this.#ports.limits, latestMs);
     if (malformed !== null) return malformed;
     const verdict = this.#verdictOn(batch.maps[index] as string);
-    if (!verdict.allowed) return REFUSALS.denied;
-    return verdict.rows === null ? null : this.#judgeRow(batch, index, verdict.rows);
+    return verdict.allowed ? null : REFUSALS.denied;
   }
 
   #isOwnReplica(replica: string): boolean {
@@ -106,7 +120,7 @@ export class OpGate {
       const present = this.#ports.plane.read(map, key);
       return present === null || rows.matches(key, present.value) ? null : REFUSALS.denied;
     } catch (error) {
-      if (error instanceof TopGunError) return REFUSALS.unavailable;
+      if (error instanceof TopGunError) return error.code === 'NOT_OWNER' ? null : REFUSALS.unavailable;
       throw error;
     }
   }

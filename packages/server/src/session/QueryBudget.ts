@@ -14,11 +14,17 @@ const NAMES: Readonly<Record<keyof QueryCost, string>> = {
 
 export class QueryBudget {
   readonly #used = { conditions: 0, text: 0, windowRows: 0 };
+  readonly #factor: number;
+
+  /** `factor`: how many streams one query may be. */
+  constructor(factor = 1) {
+    this.#factor = factor;
+  }
 
   /** @throws TopGunError LIMIT_EXCEEDED */
   check(cost: QueryCost): void {
     for (const kind of Object.keys(NAMES) as (keyof QueryCost)[]) {
-      if (this.#used[kind] + cost[kind] <= MOST[kind]) continue;
+      if (this.#used[kind] + cost[kind] <= MOST[kind] * this.#factor) continue;
       throw new TopGunError(
         'LIMIT_EXCEEDED',
         `the live queries of a session have at most ${MOST[kind]} ${NAMES[kind]} in all; close some`,

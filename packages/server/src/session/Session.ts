@@ -4,6 +4,7 @@ import {
   decodeClientMessage,
   type ErrorCode,
   encodeMessage,
+  type PartitionMap,
   PROTOCOL_VERSION,
   type ServerMessage,
   type Timer,
@@ -14,6 +15,7 @@ import { ActiveSession } from './ActiveSession.js';
 import type { ClientIds } from './ClientIds.js';
 import { CloseCode, closeCodeOf } from './CloseCode.js';
 import { ExpiryWatch } from './ExpiryWatch.js';
+import type { KnownMap, MapPush, MapReader } from './MapPush.js';
 import { Outbox } from './Outbox.js';
 import type { Peer } from './Peer.js';
 import { tellable } from './Refusal.js';
@@ -51,7 +53,7 @@ export interface SessionHost {
 }
 
 /** One connection, from its first frame to its end. Whatever the peer sends, nothing is thrown out of here. */
-export class Session {
+export class Session implements MapReader {
   readonly id: string;
   readonly #ports: SessionPorts;
   readonly #host: SessionHost;
@@ -59,6 +61,7 @@ export class Session {
   readonly #outbox: Outbox;
   #state: State;
   #badFrames = 0;
+  #knownMap: KnownMap | null = null;
   #heardAt: number;
 
   /** Greets the peer at once. */
@@ -154,6 +157,14 @@ export class Session {
     }
   }
 
+  /** The partition map has changed. */
+  takeMap(push: MapPush): void {
+    if (this.#active === null) return;
+    const frame = push.frameFor(this.#knownMap);
+    this.#knownMap = push.map;
+    if (frame !== null) this.#outbox.send(frame);
+  }
+
   /** A newer session of the same client has taken over. */
   replace(): void {
     this.close(CloseCode.REPLACED, 'another session of this client took over');
@@ -217,7 +228,7 @@ export class Session {
         active.onTopicPub(message);
         break;
       case 'PARTITION_MAP_REQUEST':
-        this.#send({ type: 'PARTITION_MAP', map: this.#ports.partitionMap() });
+        this.#send({ type: 'PARTITION_MAP', map: this.#currentMap() });
         break;
     }
   }
@@ -303,8 +314,15 @@ export class Session {
       expiresAt: identity.expiresAt,
       serverTime: this.#ports.runtime.now(),
       // The client names a version but no incarnation, so only the map itself can tell whether its own is the same.
-      map: this.#ports.partitionMap(),
+      map: this.#currentMap(),
     });
+  }
+
+  /** The map that the peer is about to be sent. */
+  #currentMap(): PartitionMap {
+    const map = this.#ports.partitionMap();
+    this.#knownMap = map;
+    return map;
   }
 
   #failJudgement(error: unknown): void {

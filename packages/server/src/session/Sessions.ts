@@ -1,5 +1,6 @@
 import { ClientIds } from './ClientIds.js';
 import { CloseCode } from './CloseCode.js';
+import { MapPush } from './MapPush.js';
 import type { Peer } from './Peer.js';
 import { Session } from './Session.js';
 import type { SessionPorts } from './SessionPorts.js';
@@ -16,6 +17,10 @@ export class Sessions {
 
   constructor(ports: SessionPorts) {
     this.#ports = ports;
+    const { cluster, runtime } = ports;
+    if (cluster === null) return;
+    const push = new MapPush(cluster.map, runtime);
+    cluster.onMap(() => push.changed(cluster.map, this.#sessions));
   }
 
   get size(): number {

@@ -8,24 +8,34 @@ import {
   TopGunError,
   utf8Length,
   validateQuery,
+  type Where,
 } from '@topgunbuild/core';
 import type { CompiledVerdict, Verdicts } from '../permissions/Verdicts.js';
-import type { Stream } from '../shard/DataPlane.js';
+import type { Stream, SubscribeSpec } from '../shard/DataPlane.js';
 import type { TopicSubscriber } from '../topic/TopicHub.js';
+import { ownersOf } from './ClusterView.js';
 import type { Outbox } from './Outbox.js';
 import { QueryBudget } from './QueryBudget.js';
 import { tellable } from './Refusal.js';
+import type { SessionRoutes } from './Routing.js';
 import type { SessionPorts } from './SessionPorts.js';
 
 interface LiveQuery {
   readonly map: string;
   readonly query: Query;
+  readonly shards: readonly number[] | null;
   readonly verdict: CompiledVerdict;
   readonly cost: QueryCost;
   readonly stream: Stream;
 }
 
-type Ports = Pick<SessionPorts, 'limits' | 'plane' | 'topics' | 'counters'>;
+/** What a client asks for when it subscribes. */
+type Wish = Pick<SubscribeSpec, 'queryId' | 'map' | 'query' | 'logId' | 'cursors' | 'shards'>;
+
+type Ports = Pick<
+  SessionPorts,
+  'nodeId' | 'limits' | 'plane' | 'topics' | 'counters' | 'cluster' | 'partitionMap' | 'streamsPerQuery'
+>;
 
 /** The live queries and topics of one session. What is refused is thrown as TopGunError. */
 export class Subscriptions {
@@ -33,12 +43,16 @@ export class Subscriptions {
   readonly #outbox: Outbox;
   readonly #queries = new Map<number, LiveQuery>();
   readonly #topics = new Set<string>();
-  readonly #budget = new QueryBudget();
+  readonly #budget: QueryBudget;
+  readonly #routes: SessionRoutes | null;
   readonly #subscriber: TopicSubscriber;
   #closed = false;
 
-  constructor(ports: Ports, outbox: Outbox) {
+  /** `routes`: null where queries see what this node owns, and nothing else. */
+  constructor(ports: Ports, outbox: Outbox, routes: SessionRoutes | null) {
     this.#ports = ports;
+    this.#routes = routes;
+    this.#budget = new QueryBudget(ports.streamsPerQuery);
     this.#outbox = outbox;
     this.#subscriber = { deliver: (frame) => this.#deliver(frame) };
   }
@@ -49,13 +63,14 @@ export class Subscriptions {
 
   /** Opens a live query; one of the same id gives way to it. @throws TopGunError */
   openQuery(message: QuerySubMessage, verdicts: Verdicts): void {
-    const { queryId, map, logId, cursors } = message;
+    const { queryId, map, logId, cursors, shards } = message;
     this.closeQuery(queryId);
     this.#checkRoom();
     this.#checkName(map);
     const verdict = verdicts.for('read', map);
     if (!verdict.allowed) throw new TopGunError('FORBIDDEN', 'not allowed to read this map');
-    this.#open(queryId, map, validateQuery(message.query), logId, cursors, verdict);
+    this.#checkShards(shards);
+    this.#open({ queryId, map, query: validateQuery(message.query), logId, cursors, shards }, verdict);
   }
 
   closeQuery(queryId: number): void {
@@ -106,10 +121,11 @@ export class Subscriptions {
       const verdict = verdicts.for('read', live.map);
       if (rowsOf(verdict) === rowsOf(live.verdict)) continue;
       this.closeQuery(queryId);
-      this.#sendReset(queryId);
+      this.#sendReset(queryId, live.shards);
       try {
         if (!verdict.allowed) throw new TopGunError('FORBIDDEN', 'not allowed to read this map any more');
-        this.#open(queryId, live.map, live.query, null, [], verdict);
+        const { map, query, shards } = live;
+        this.#open({ queryId, map, query, logId: null, cursors: [], shards }, verdict);
       } catch (error) {
         this.#sendError(error, queryId);
       }
@@ -122,33 +138,51 @@ export class Subscriptions {
     for (const topic of [...this.#topics]) this.closeTopic(topic);
   }
 
-  #open(
-    queryId: number,
-    map: string,
-    query: Query,
-    logId: string | null,
-    cursors: readonly number[],
-    verdict: CompiledVerdict,
-  ): void {
-    const restriction = verdict.rows?.where ?? null;
+  #open(wish: Wish, verdict: CompiledVerdict): void {
+    const { queryId, map, query, shards } = wish;
     const cost = queryCost(query);
     this.#budget.check(cost);
-    const spec = { queryId, map, query, logId, cursors, restriction, shards: null };
-    const stream = this.#ports.plane.subscribe({ ...spec, onMoved: () => this.#onMoved(queryId) }, this.#outbox);
+    const stream = this.#stream(wish, verdict.rows?.where ?? null);
+    if (stream === null) return;
     // Its first frames may have been too much for this peer and ended the session.
     if (this.#closed) {
       stream.close();
       return;
     }
-    this.#queries.set(queryId, { map, query, verdict, cost, stream });
+    this.#queries.set(queryId, { map, query, shards, verdict, cost, stream });
     this.#budget.take(cost);
     this.#ports.counters.queriesOpened++;
     this.#ports.counters.subscriptions++;
   }
 
-  #onMoved(queryId: number): void {
-    this.closeQuery(queryId);
-    this.#sendError(new TopGunError('NOT_OWNER', 'the data of this query has moved to another node'), queryId);
+  /** Null: the shards are not here, and the peer was told so. */
+  #stream(wish: Wish, restriction: Where | null): Stream | null {
+    const { queryId, shards } = wish;
+    if (shards === null && this.#routes !== null) {
+      return this.#routes.subscribe({ ...wish, restriction, onMoved: () => undefined }, (error) => {
+        this.closeQuery(queryId);
+        this.#sendError(error, queryId);
+      });
+    }
+    const onMoved = (): void => {
+      this.closeQuery(queryId);
+      this.#sendNotOwner(queryId, shards);
+    };
+    try {
+      return this.#ports.plane.subscribe({ ...wish, restriction, onMoved }, this.#outbox);
+    } catch (error) {
+      if (!(error instanceof TopGunError) || error.code !== 'NOT_OWNER') throw error;
+      this.#sendNotOwner(queryId, shards);
+      return null;
+    }
+  }
+
+  #sendNotOwner(ref: number, wanted: readonly number[] | null): void {
+    const { plane, nodeId, cluster, counters } = this.#ports;
+    const elsewhere = (wanted ?? []).filter((shard) => !plane.owns(shard));
+    const known = ownersOf(cluster?.map ?? this.#ports.partitionMap(), elsewhere, nodeId);
+    counters.notOwner++;
+    this.#outbox.send(encodeMessage({ type: 'NOT_OWNER', ref, notOwner: known.filter(({ owner }) => owner !== '') }));
   }
 
   #deliver(frame: Uint8Array): void {
@@ -157,7 +191,7 @@ export class Subscriptions {
   }
 
   #checkRoom(): void {
-    const { maxSubscriptions } = this.#ports.limits;
+    const maxSubscriptions = this.#ports.limits.maxSubscriptions * this.#ports.streamsPerQuery;
     if (this.size < maxSubscriptions) return;
     throw new TopGunError('LIMIT_EXCEEDED', `a session has at most ${maxSubscriptions} subscriptions; close some`);
   }
@@ -167,9 +201,15 @@ export class Subscriptions {
     if (utf8Length(name) > this.#ports.limits.maxNameBytes) throw new TopGunError('TOO_LARGE', 'the name is too long');
   }
 
-  #sendReset(queryId: number): void {
+  #checkShards(shards: readonly number[] | null): void {
+    const { shardCount } = this.#ports.plane;
+    if (shards === null || shards.every((shard) => shard < shardCount)) return;
+    throw new TopGunError('INVALID_QUERY', `there are ${shardCount} shards, from 0 on`);
+  }
+
+  #sendReset(queryId: number, wanted: readonly number[] | null): void {
     const { logId, shardCount } = this.#ports.plane;
-    const shards = Array.from({ length: shardCount }, (_, shard) => shard);
+    const shards = wanted ?? Array.from({ length: shardCount }, (_, shard) => shard);
     this.#outbox.send(encodeMessage({ type: 'QUERY_RESET', queryId, logId, shards }));
   }
 

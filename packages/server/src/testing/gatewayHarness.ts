@@ -53,6 +53,9 @@ export class GatewayHarness {
       rowGuard: new RowGuard(),
       counters,
       logger: SILENT,
+      cluster: null,
+      routing: null,
+      streamsPerQuery: 1,
       partitionMap: () => ({
         clusterId: 'log-1',
         incarnation: 'boot-1',

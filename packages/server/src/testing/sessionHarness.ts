@@ -5,6 +5,7 @@ import {
   encodeMessage,
   encodeValue,
   type Limits,
+  type PartitionMap,
   PROTOCOL_VERSION,
   subjectTag,
   Tag,
@@ -16,6 +17,7 @@ import { Counters } from '../metrics/Counters.js';
 import { createPermissions } from '../permissions/createPermissions.js';
 import { RowGuard } from '../permissions/RowGuard.js';
 import type { PermissionFunction, Rule } from '../permissions/Rule.js';
+import type { ClusterView } from '../session/ClusterView.js';
 import { RateLimiter } from '../session/RateLimiter.js';
 import type { Session } from '../session/Session.js';
 import { Sessions } from '../session/Sessions.js';
@@ -58,7 +60,18 @@ export interface HarnessOptions {
   readonly limits?: Partial<Limits>;
   readonly permissions?: readonly Rule[] | PermissionFunction;
   readonly authenticator?: Authenticator;
+  readonly cluster?: ClusterView;
 }
+
+const SOLE_MAP: PartitionMap = {
+  clusterId: 'log-1',
+  incarnation: 'boot-1',
+  version: 1,
+  shardCount: 1,
+  nodes: [{ id: 'node-1', endpoint: 'ws://node-1' }],
+  owners: [0],
+  epochs: [1],
+};
 
 /** Sessions without sockets: virtual time, peers in memory, a data plane that only listens. */
 export function sessionHarness(options: HarnessOptions = {}): Harness {
@@ -74,7 +87,7 @@ export class Harness {
   readonly sessions: Sessions;
   readonly limits: Limits;
 
-  constructor({ limits, permissions, authenticator }: HarnessOptions) {
+  constructor({ limits, permissions, authenticator, cluster }: HarnessOptions) {
     this.limits = { ...DEFAULT_LIMITS, ...limits };
     this.tokens.add('ann-token', 'ann');
     this.tokens.add('bob-token', 'bob');
@@ -91,15 +104,10 @@ export class Harness {
       rowGuard: new RowGuard(),
       counters: this.counters,
       logger: SILENT,
-      partitionMap: () => ({
-        clusterId: 'log-1',
-        incarnation: 'boot-1',
-        version: 1,
-        shardCount: 1,
-        nodes: [{ id: 'node-1', endpoint: 'ws://node-1' }],
-        owners: [0],
-        epochs: [1],
-      }),
+      cluster: cluster ?? null,
+      routing: null,
+      streamsPerQuery: 1,
+      partitionMap: () => cluster?.map ?? SOLE_MAP,
     });
   }
 
