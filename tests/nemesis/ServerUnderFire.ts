@@ -1,8 +1,11 @@
 import { onTestFinished } from 'vitest';
 import { type ServerProcess, spawnServer } from '../e2e/support/startServer.js';
+import type { SystemUnderFire } from './runUnderFire.js';
+
+const WRITERS = 3;
 
 /** A node that is killed and started again on the same directory and port. */
-export class ServerUnderFire {
+export class ServerUnderFire implements SystemUnderFire {
   readonly #args: readonly string[];
   #server: ServerProcess;
 
@@ -20,8 +23,14 @@ export class ServerUnderFire {
     return fire;
   }
 
-  get url(): string {
-    return this.#server.url;
+  get urls(): readonly string[] {
+    return new Array<string>(WRITERS).fill(this.#server.url);
+  }
+
+  /** One more restart, so that what is read comes from the disk. */
+  async beforeReading(): Promise<void> {
+    await this.kill();
+    await this.restart();
   }
 
   async kill(): Promise<void> {

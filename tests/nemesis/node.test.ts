@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { tempFolder } from '../e2e/support/tempFolder.js';
 import { moreAcks, pause, runUnderFire } from './runUnderFire.js';
+import { ServerUnderFire } from './ServerUnderFire.js';
 
 /** NEMESIS_KILLS=500 makes a long run. */
 const KILLS = Number(process.env.NEMESIS_KILLS ?? 20);
@@ -10,7 +12,8 @@ describe('a node under load', () => {
   it(`keeps every acked write through ${KILLS} times kill -9, and answers every other one after its return`, {
     timeout: 60_000 + KILLS * 5_000,
   }, async () => {
-    const { problems, history } = await runUnderFire('kill', async (server, log) => {
+    const server = await ServerUnderFire.start(tempFolder());
+    const { problems, history } = await runUnderFire('kill', server, async (log) => {
       for (let kill = 1; kill <= KILLS; kill++) {
         await moreAcks(log, 50);
         // At any point of whatever it is doing.
@@ -30,7 +33,8 @@ describe('a node under load', () => {
   it('goes on where it was after a pause of seconds, with nothing lost and nothing counted twice', {
     timeout: 60_000,
   }, async () => {
-    const { problems, history } = await runUnderFire('pause', async (server, log) => {
+    const server = await ServerUnderFire.start(tempFolder());
+    const { problems, history } = await runUnderFire('pause', server, async (log) => {
       for (let round = 1; round <= PAUSES; round++) {
         await moreAcks(log, 200);
         log.fault(`pause ${round}`);

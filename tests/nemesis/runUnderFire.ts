@@ -2,13 +2,17 @@ import { join } from 'node:path';
 import { type Runtime, systemRuntime } from '@topgunbuild/core';
 import { ROOT } from '../e2e/support/Child.js';
 import { openClient } from '../e2e/support/openClient.js';
-import { tempFolder } from '../e2e/support/tempFolder.js';
 import { checkHistory } from './checkHistory.js';
 import { History } from './History.js';
-import { ServerUnderFire } from './ServerUnderFire.js';
 import { COUNTERS, MAP, Writer } from './Writer.js';
 
-const WRITERS = 3;
+/** What is attacked. */
+export interface SystemUnderFire {
+  /** Where the writers connect to, one each. */
+  readonly urls: readonly string[];
+  /** All faults are over and all writes answered: what is read afterwards should come from where it lasts. */
+  beforeReading(): Promise<void>;
+}
 
 /** Clients wait long for a node that dies again and again; here they draw short waits, so that it dies under load. */
 const EAGER: Runtime = { ...systemRuntime(), random: () => Math.random() / 50 };
@@ -18,32 +22,29 @@ export interface Outcome {
   readonly history: History;
 }
 
-/** Runs writers while `faults` does its worst to the node, lets all become quiet, reads everything and checks. */
+/** Runs writers while `faults` does its worst to the system, lets all become quiet, reads everything and checks. */
 export async function runUnderFire(
   name: string,
-  faults: (server: ServerUnderFire, history: History) => Promise<void>,
+  system: SystemUnderFire,
+  faults: (history: History) => Promise<void>,
 ): Promise<Outcome> {
   const history = new History();
-  const server = await ServerUnderFire.start(tempFolder());
-  const clients = await Promise.all(
-    Array.from({ length: WRITERS }, () => openClient({ url: server.url, runtime: EAGER })),
-  );
+  const clients = await Promise.all(system.urls.map((url) => openClient({ url, runtime: EAGER })));
   const writers = clients.map((client, index) => new Writer(client, `w${index}`, history));
   for (const writer of writers) writer.start();
-  await faults(server, history);
+  await faults(history);
   for (const client of clients) await client.ready({ timeoutMs: 30_000 });
   await Promise.all(writers.map((writer) => writer.finish()));
 
-  // One more restart, so that what is read comes from the disk.
-  await server.kill();
-  await server.restart();
-  const reader = await openClient({ url: server.url, runtime: EAGER });
-  for (const [index, client] of [reader, ...clients].entries()) {
+  await system.beforeReading();
+  // New clients, that know nothing but what they are sent.
+  const readers = await Promise.all([...new Set(system.urls)].map((url) => openClient({ url, runtime: EAGER })));
+  for (const [index, client] of [...readers, ...clients].entries()) {
     await client.ready({ timeoutMs: 30_000 });
     const map = client.getMap<number>(MAP);
     const hits = client.getCounter(COUNTERS, 'hits');
     await Promise.all([map.synced({ timeoutMs: 30_000 }), hits.synced({ timeoutMs: 30_000 })]);
-    const who = index === 0 ? 'a new client' : `writer ${index - 1}`;
+    const who = index < readers.length ? `new client ${index}` : `writer ${index - readers.length}`;
     for (const key of writers.flatMap((writer) => writer.keys)) history.read(who, 'set', key, map.get(key) ?? null);
     history.read(who, 'increment', 'hits', hits.value);
   }
