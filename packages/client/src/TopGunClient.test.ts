@@ -347,6 +347,26 @@ describe('Clocks', () => {
     expect(client.pendingWrites).toBe(0);
     await client.close();
   });
+
+  it('of a server that were set back do not make two elements of one whose answer was lost', async () => {
+    const world = new World();
+    const client = await world.online();
+    client.getORMap<string>('tags').add('k', 'once');
+    await world.time.advance(10);
+    const first = world.lastBatch();
+    world.node.peer.close(1006, 'cut');
+    await world.time.advance(10_000);
+    const second = world.lastBatch();
+    expect(second).not.toBe(first);
+    await world.answer(second, [{ index: 0, code: 'CLOCK_DRIFT', message: 'ahead' }]);
+    await world.time.advance(10_000);
+    const third = world.lastBatch();
+    expect(third).not.toBe(second);
+    expect([third.ops.ms, third.ops.counters]).toEqual([first.ops.ms, first.ops.counters]);
+    await world.answer(third);
+    expect(client.pendingWrites).toBe(0);
+    await client.close();
+  });
 });
 
 describe('Storage', () => {

@@ -24,8 +24,8 @@ export class PendingOp {
   expires: number;
   value: Uint8Array;
   state: OpState = 'queued';
-  /** Was handed to a connection at least once, so the server may know it under its timestamp. */
-  everSent = false;
+  /** How often it was handed to a connection under its timestamp. */
+  sendings = 0;
   /** Its timestamp was taken while the server's time was known. */
   trusted: boolean;
   stored = false;
@@ -79,6 +79,11 @@ export class PendingOp {
   /** Bytes that the operation takes in a frame, roughly. */
   get size(): number {
     return this.key.length + this.value.length + 16;
+  }
+
+  /** The server may know it under its timestamp. */
+  get everSent(): boolean {
+    return this.sendings > 0;
   }
 
   get isSettled(): boolean {

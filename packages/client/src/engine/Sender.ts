@@ -141,7 +141,7 @@ export class Sender {
     let count = 0;
     for (const { batchId, nodeId, indexes } of sent) {
       const part = indexes.length === ops.length ? ops : indexes.map((index) => ops[index] as PendingOp);
-      for (const op of part) op.everSent = true;
+      for (const op of part) op.sendings++;
       log.sent(batchId, nodeId, part, runtime.monotonic());
       count += part.length;
     }

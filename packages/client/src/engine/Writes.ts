@@ -104,13 +104,16 @@ export class Writes {
     this.#settled();
   }
 
-  /** The server refused the timestamp, not the write. Returns whether to send it again, under another timestamp. */
+  /** The server refused the timestamp, not the write. Returns whether to send it again. */
   stampAnew(op: PendingOp): boolean {
+    // An element whose addition was taken when it was sent before, and only the answer lost, would be there twice. It
+    // waits for the server's clock.
+    if (op.tag === Tag.OR_ADD && op.sendings > 1) return true;
     if (op.driftRefusals++ >= MAX_DRIFT_REFUSALS) return false;
     const { replica, clock } = this.#ports;
     if (this.#ports.replicaClock().isAheadOf(clock.now(), AHEAD_MS)) this.#ports.startIncarnation();
     stampAnew(op, replica, this.#ports.replicaClock());
-    op.everSent = false;
+    op.sendings = 0;
     this.#ports.writer()?.putOp(op);
     replica.map(op.map).rebuild(op.key);
     return true;
@@ -219,7 +222,7 @@ export class Writes {
         // A pending operation of a counter's slot carries its total: it says this as well, and more.
         if (tag === Tag.COUNTER_ADD && hasPendingTotal(map, key, replica)) continue;
         const op = new PendingOp(this.log.nextNumber(), map.name, key, tag, ms, counter, replica, expires, value, true);
-        op.everSent = true;
+        op.sendings = 1;
         this.#enqueue(map, op, null);
       }
     }

@@ -45,7 +45,7 @@ function decodeOp(number: number, bytes: Uint8Array): PendingOp {
     trusted,
   );
   // What is trusted may have been sent before the process ended; what is not was made before any server was heard.
-  op.everSent = trusted;
+  op.sendings = trusted ? 1 : 0;
   op.stored = true;
   return op;
 }
