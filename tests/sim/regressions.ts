@@ -7,4 +7,11 @@ export const REGRESSIONS: readonly { readonly seed: number; readonly was: string
   { seed: 97, was: 'a set sent in full was merged into elements whose removal was forgotten' },
   { seed: 226, was: 'a row overtaken within one flush stayed with its author' },
   { seed: 384, was: 'a row overtaken within one flush stayed with its author' },
+  {
+    seed: 2159,
+    was: 'an addition that was pending was offered to another log besides, under the timestamp before its correction',
+  },
+  { seed: 4324, was: 'writes made offline were stamped below pending ones of the process before' },
+  { seed: 17517, was: 'a row came back when a write was refused that had come to its deadline before it was seen' },
+  { seed: 20672, was: 'a row past its deadline stayed in a query when the clock was set right' },
 ];
