@@ -33,7 +33,7 @@ import { DEFAULT_TUNING, type ShardTuning } from './ShardTuning.js';
 import type { ShardWriter } from './ShardWriter.js';
 import { SnapshotKeeper } from './SnapshotKeeper.js';
 import { StandbyProbe } from './StandbyProbe.js';
-import { WaitingStream } from './WaitingStream.js';
+import { WaitingStream, type WaitingStreamPort } from './WaitingStream.js';
 import { WriteTicket } from './WriteTicket.js';
 
 export interface LocalDataPlaneOptions {
@@ -182,25 +182,22 @@ export class LocalDataPlane implements DataPlane, ShardHost, HostedShardOwner {
   subscribe(spec: SubscribeSpec, sink: StreamSink): Stream {
     if (this.#state !== 'open') throw new TopGunError('UNAVAILABLE', 'The node is not ready. Try again soon.');
     const shards = this.#hub.shardsOf(spec);
-    const readiness = (): boolean | null => this.#readinessOf(shards);
     // At a node that is alone whatever has been restored can be read, whatever became of its log since.
-    const isReady = this.#isAlone ? true : readiness();
-    if (isReady === true) return this.#hub.subscribe(spec, sink);
+    const isReady = this.#isAlone ? true : this.#readinessOf(shards);
     if (isReady === null) throw notOwner(shards.find((shard) => !this.owns(shard)) ?? -1);
-    const waiting = new WaitingStream(
-      {
-        runtime: this.#runtime,
-        readiness,
-        open: () => this.#hub.subscribe(spec, sink),
-        failed: (error) => {
-          if (error !== null) this.#logger.error({ error, map: spec.map }, 'a stream could not be opened');
-          spec.onMoved();
-        },
-        settled: (stream) => this.#waiting.delete(stream),
-      },
-      OPENING_WAIT_MS,
-    );
-    this.#waiting.add(waiting);
+    const ahead = isReady ? this.#cursorsAhead(spec, shards) : [];
+    if (isReady && ahead.length === 0) return this.#hub.subscribe(spec, sink);
+    let proof: boolean | null = ahead.length === 0;
+    const waiting = this.#wait(spec, sink, () => {
+      const readiness = this.#readinessOf(shards);
+      return readiness === true ? proof : readiness;
+    });
+    if (ahead.length > 0) {
+      void this.#areVoid(ahead).then((areVoid) => {
+        proof = areVoid ? true : null;
+        waiting.recheck();
+      });
+    }
     return waiting;
   }
 
@@ -293,6 +290,47 @@ export class LocalDataPlane implements DataPlane, ShardHost, HostedShardOwner {
     for (const shard of this.#shards) records += shard.servedStore?.size ?? 0;
     const ms = Math.round(this.#runtime.monotonic() - startedAt);
     this.#logger.info({ shards: this.shardCount, records, ms }, 'data restored');
+  }
+
+  #wait(spec: SubscribeSpec, sink: StreamSink, readiness: () => boolean | null): WaitingStream {
+    const port: WaitingStreamPort = {
+      runtime: this.#runtime,
+      readiness,
+      open: () => this.#hub.subscribe(spec, sink),
+      failed: (error) => {
+        if (error !== null) this.#logger.error({ error, map: spec.map }, 'a stream could not be opened');
+        spec.onMoved();
+      },
+      settled: (stream) => this.#waiting.delete(stream),
+    };
+    const waiting = new WaitingStream(port, OPENING_WAIT_MS);
+    this.#waiting.add(waiting);
+    return waiting;
+  }
+
+  /**
+   * Cursors beyond what this node has, where others may write: either it has been succeeded and does not know, and must
+   * not send a subscriber back to what it was; or the log has lost what they stand for.
+   */
+  #cursorsAhead({ logId, cursors }: SubscribeSpec, shards: readonly number[]): readonly [shard: number, seq: number][] {
+    if (this.#isAlone || logId !== this.logId) return [];
+    const ahead: [number, number][] = [];
+    for (let i = 0; i + 1 < cursors.length; i += 2) {
+      const [shard, seq] = [cursors[i] as number, cursors[i + 1] as number];
+      const appliedSeq = this.#shards[shard]?.servedStore?.appliedSeq ?? Number.POSITIVE_INFINITY;
+      if (seq > appliedSeq && shards.includes(shard)) ahead.push([shard, seq]);
+    }
+    return ahead;
+  }
+
+  /** True: the log does not reach to any of the cursors. */
+  async #areVoid(cursors: readonly [shard: number, seq: number][]): Promise<boolean> {
+    try {
+      const heads = await Promise.all(cursors.map(([shard]) => this.#backbone.log.head(shard)));
+      return cursors.every(([, seq], i) => seq > (heads[i] as number));
+    } catch {
+      return false;
+    }
   }
 
   /** As WaitingStream asks. */

@@ -17,6 +17,8 @@ export class StreamClient implements StreamSink {
   /** Called with every frame; lets a test fill the sink. */
   onFrame: (() => void) | null = null;
   complete = false;
+  /** How often the stream was said to have moved. */
+  moved = 0;
   bytes = 0;
   frames = 0;
   records = 0;
