@@ -27,13 +27,13 @@ export interface ClusterTiming {
 }
 
 export const DEFAULT_CLUSTER_TIMING: ClusterTiming = {
-  tickMs: 50,
+  tickMs: 25,
   probeEveryMs: 200,
   probeTimeoutMs: 500,
   confirmMs: 100,
   renewEveryMs: 500,
   leaseMs: 1_500,
-  rankDelayMs: 30,
+  rankDelayMs: 20,
   gatherMs: 150,
   settleMs: 300,
   settleMaxMs: 1_000,

@@ -20,6 +20,12 @@ export class TestRuntime implements Runtime {
     return this.#timers.size;
   }
 
+  /** How long it is until the next timer fires; null = there is none. */
+  get nextTimerMs(): number | null {
+    const next = this.#next(Number.POSITIVE_INFINITY);
+    return next === null ? null : Math.max(0, next.dueAt - this.#elapsed);
+  }
+
   now(): number {
     return this.#wallOffset + this.#elapsed;
   }
