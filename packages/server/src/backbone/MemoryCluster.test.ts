@@ -82,6 +82,39 @@ describe('a memory cluster', () => {
     expect(b.problem).toBeNull();
   });
 
+  it('tells what was missed before what comes next, also while a mended way is not quite up again', async () => {
+    const runtime = new TestRuntime();
+    const cluster = new MemoryCluster({ runtime, delay: () => 5 });
+    const run = async (ms: number): Promise<void> => {
+      for (let i = 0; i < ms; i++) {
+        runtime.advance(1);
+        await turn();
+      }
+    };
+    const [a, b] = [cluster.backbone(), cluster.backbone()];
+    const opening = Promise.all([a.open(), b.open()]);
+    await run(100);
+    await opening;
+    const seen: unknown[] = [];
+    const watching = b.cluster.registry.watch('k', (key) => seen.push(key));
+    b.cluster.tails.tail(0, 0, ({ seq }: LogRecord) => seen.push(seq));
+    await run(20);
+    await watching;
+    const write = (key: string, seq: number): void => {
+      void a.cluster.registry.compareAndSet(key, bytes(1), 0);
+      void a.log.append(0, bytes(1), seq);
+    };
+    b.link.cut();
+    write('k1', 0);
+    await run(20);
+    // In the world just before the watch and the tail of the other node are.
+    write('k2', 1);
+    await run(3);
+    b.link.mend();
+    await run(50);
+    expect(seen).toEqual(['k1', 'k2', 1, 2]);
+  });
+
   it('fails what is under way when the way breaks; it may have come about', async () => {
     const { a, b } = await pair();
     const append = a.log.append(0, bytes(1), 0);

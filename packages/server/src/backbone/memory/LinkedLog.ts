@@ -71,7 +71,11 @@ export class LinkedLog implements Log, LogTails {
       watchers.add(follow);
       follow();
     };
-    const unsubscribe = link.onChange(() => link.send(resume));
+    const unsubscribe = link.onChange(() => {
+      // Else it would tell what comes next before what was lost.
+      watchers.delete(follow);
+      link.send(resume);
+    });
     link.send(resume);
     return {
       close: () => {

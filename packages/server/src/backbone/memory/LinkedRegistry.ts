@@ -36,13 +36,18 @@ export class LinkedRegistry implements Registry {
     let sent = 0;
     let arrived = 0;
     let isClosed = false;
+    /** A deletion is news of those alone. */
+    const told = new Set<string>();
     const follow = (): void => {
       for (const [key, present] of registry.changes(prefix, sent)) {
         sent = present.revision;
         link.deliver(() => {
           if (isClosed) return;
           arrived = present.revision;
-          watcher(key, entryOf(present));
+          const entry = entryOf(present);
+          if (entry !== null) told.add(key);
+          else if (!told.delete(key)) return;
+          watcher(key, entry);
         });
       }
     };
@@ -53,7 +58,11 @@ export class LinkedRegistry implements Registry {
       registry.watchers.add(follow);
       follow();
     };
-    const unsubscribe = link.onChange(() => link.send(resume));
+    const unsubscribe = link.onChange(() => {
+      // Else it would tell what comes next before what was lost.
+      registry.watchers.delete(follow);
+      link.send(resume);
+    });
     const close = (): void => {
       isClosed = true;
       registry.watchers.delete(follow);
