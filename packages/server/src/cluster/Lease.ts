@@ -147,7 +147,8 @@ export class Lease {
       const askedAt = this.#now();
       const document = { nodeId: self.id, boot: self.boot, term: this.term + 1, beat: 0 };
       const revision = await registry.compareAndSet(LEADER_KEY, codec.encode(document), this.#revision);
-      if (revision === null || this.#isClosed()) return;
+      // Taken by another already, while the answer was on its way.
+      if (revision === null || revision < this.#revision || this.#isClosed()) return;
       this.#know(document, revision);
       this.#state = 'leading';
       this.#believe(askedAt);

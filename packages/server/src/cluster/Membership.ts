@@ -41,6 +41,8 @@ export class Membership {
   #self: Registration;
   /** Of the own registration; 0 = there is none. */
   #revision = 0;
+  /** How often the registry told of this node. */
+  #toldOfSelf = 0;
   #isBusy = false;
   #retryAt = Number.NEGATIVE_INFINITY;
   #joinedAt = Number.NEGATIVE_INFINITY;
@@ -91,6 +93,7 @@ export class Membership {
     const nodeId = key.slice(NODE_KEYS.length);
     const isSelf = nodeId === this.#self.nodeId;
     const former = this.#nodes.get(nodeId);
+    if (isSelf) this.#toldOfSelf++;
     if (entry !== null && former !== undefined && entry.revision <= former.revision) return;
     // Older than what this process has written itself.
     if (isSelf && entry !== null && entry.revision < this.#revision) return;
@@ -174,9 +177,11 @@ export class Membership {
 
   async #write(expected: number): Promise<boolean> {
     const value = registrationCodec.encode(this.#self);
+    const told = this.#toldOfSelf;
     const revision = await this.#options.registry.compareAndSet(this.#key, value, expected);
     if (revision === null) return false;
-    this.onEntry(this.#key, { value, revision });
+    // What was told meanwhile may be newer: that the registration is gone again has no revision to tell it by.
+    if (told === this.#toldOfSelf) this.onEntry(this.#key, { value, revision });
     return true;
   }
 
