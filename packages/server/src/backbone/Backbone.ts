@@ -26,10 +26,14 @@ export interface Log {
   /** Names this log. A log created anew, or restored from a backup, has another id. */
   readonly logId: string;
 
+  /** The largest record that `append` takes, bytes; undefined = any. */
+  readonly maxRecordBytes?: number;
+
   /**
    * Appends one record after `expectedSeq` (0 = the log of the shard is empty). Resolves when the record is durable.
    * The bytes must not change until then.
-   * @throws TopGunError STORAGE_FULL or STORAGE_FAILED: the record may or may not be there; the caller reads the head.
+   * @throws TopGunError STORAGE_FULL, STORAGE_FAILED or UNAVAILABLE: the record may or may not be there; the caller reads
+   * the head. TOO_LARGE: it never will be.
    */
   append(shard: number, bytes: Uint8Array, expectedSeq: number): Promise<AppendResult>;
 
