@@ -1,6 +1,7 @@
 /**
- * `npm test`: build, checks, every Vitest test, the simulation's seeds. Ends with the line "N passed, N failed", where a
- * step that broke without naming a test counts as one failure. Succeeds only if something ran and nothing failed.
+ * `npm test`: build, checks, a nats-server, every Vitest test, the simulation's seeds. Ends with the line "N passed, N
+ * failed", where a step that broke without naming a test counts as one failure. Succeeds only if something ran and nothing
+ * failed.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
@@ -19,6 +20,7 @@ const total = { ...NOTHING };
 
 if (await step('build', 'tsc', ['-b'])) {
   await step('check', 'npm', ['run', '--silent', 'check']);
+  await provideNatsServer();
   await runVitest();
   if (existsSync(SIMULATION)) await runSimulation();
 } else {
@@ -34,6 +36,13 @@ async function step(name, command, args) {
   const { code } = await run(name, command, args);
   if (code !== 0) total.failed += 1;
   return code === 0;
+}
+
+/** Fetched once, before the tests: those that need one fail without it, and this step says why. */
+async function provideNatsServer() {
+  const { code, output } = await run('nats-server', 'tsx', ['scripts/nats/main.ts']);
+  if (code === 0) process.env.TOPGUN_NATS_SERVER = output.trim();
+  else total.failed += 1;
 }
 
 async function runVitest() {
