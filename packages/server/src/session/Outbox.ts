@@ -31,12 +31,20 @@ export class Outbox implements StreamSink {
   readonly #maxBytes: number;
   #state: OutboxState = { name: 'flowing' };
 
-  constructor(peer: Peer, runtime: Runtime, limits: Limits, counters: Counters, onStuck: () => void) {
+  /** `watermark`, bytes: lower where the peer is not the last to queue what is sent. */
+  constructor(
+    peer: Peer,
+    runtime: Runtime,
+    limits: Limits,
+    counters: Counters,
+    onStuck: () => void,
+    watermark: number = MAX_WATERMARK,
+  ) {
     this.#peer = peer;
     this.#runtime = runtime;
     this.#counters = counters;
     this.#onStuck = onStuck;
-    this.#watermark = Math.min(limits.maxSendBufferBytes / 2, MAX_WATERMARK);
+    this.#watermark = Math.min(limits.maxSendBufferBytes / 2, watermark);
     this.#maxBytes = limits.maxSendBufferBytes;
   }
 
