@@ -66,8 +66,7 @@ export class NatsBackbone implements Backbone {
   }
 
   get problem(): string | null {
-    const { link } = this.#get();
-    if (!link.isUp) return 'NATS is not connected';
+    if (this.#opened?.link.isUp !== true) return 'NATS is not connected';
     return this.#failedProbes < 2 ? null : 'JetStream does not answer';
   }
 
