@@ -205,6 +205,18 @@ describe('a node that stands still', () => {
     }
   });
 
+  it('while it joins, and is given up before it could hear of it, joins all the same', async () => {
+    const test = await cluster(2);
+    const one = test.start('n3');
+    await test.until(() => test.cluster.registry.get(nodeKey('n3')) !== null);
+    test.stop('n3');
+    await test.until(() => test.cluster.registry.get(nodeKey('n3'))?.value === null);
+    test.continue('n3');
+    await test.run(4_000);
+    expect(one.node?.problem).toBeNull();
+    test.checkRest();
+  });
+
   it('together with all others, as in a machine that sleeps, goes on as if nothing had been', async () => {
     const test = await cluster(3);
     for (const { id } of test.live()) test.stop(id);

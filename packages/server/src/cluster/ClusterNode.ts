@@ -206,6 +206,7 @@ export class ClusterNode {
       this.#probes.interrupted();
     });
     this.#watch = await registry.watch('', (key, entry) => this.#onEntry(key, entry));
+    this.#membership.onPresentTold();
     this.#tickedAt = this.#runtime.monotonic();
     this.#tick();
   }

@@ -81,7 +81,10 @@ export class Membership {
       const present = await this.#options.registry.get(this.#key);
       // Served first: whoever reads the registration may ask at once.
       this.#serve();
-      if (await this.#write(present?.revision ?? 0)) return;
+      if (await this.#write(present?.revision ?? 0)) {
+        this.#toldOfSelf = 0;
+        return;
+      }
       // Somebody else did so in the same moment; asked again, it answers, unless it stepped back as this one does.
       this.#stopServing();
     }
@@ -106,6 +109,11 @@ export class Membership {
     if (document !== null && document.boot !== former?.boot) this.#joinedAt = this.#options.runtime.monotonic();
     if (isSelf) this.#seeOneself(document, entry?.revision ?? 0);
     this.#options.onChange();
+  }
+
+  /** The registry has told all that is there now: if this node is not, it was given up since it registered. */
+  onPresentTold(): void {
+    if (this.#toldOfSelf === 0) this.onEntry(this.#key, null);
   }
 
   /** A node that was given up although it lives, because it did not answer for a while, comes back. */
