@@ -21,6 +21,7 @@ import type { Session } from '../session/Session.js';
 import { Sessions } from '../session/Sessions.js';
 import { LocalDataPlane } from '../shard/LocalDataPlane.js';
 import type { Role } from '../shard/Role.js';
+import { TopicBus } from '../topic/TopicBus.js';
 import { TopicHub } from '../topic/TopicHub.js';
 import { FaultyBus } from './FaultyBus.js';
 import { HandView } from './HandView.js';
@@ -169,7 +170,8 @@ export class ForwardNode {
     view.onMap(() => this.#host());
     this.tokens.add('ann-token', 'ann');
     this.tokens.add('bob-token', 'bob');
-    this.topics = new TopicHub();
+    this.bus = new FaultyBus(backbone.cluster.bus);
+    this.topics = new TopicHub(new TopicBus(this.bus, `${id}.${runtime.id()}`, logger));
     const ports = {
       nodeId: id,
       clusterId: plane.logId,
@@ -185,7 +187,6 @@ export class ForwardNode {
       logger,
       partitionMap: () => view.map,
     };
-    this.bus = new FaultyBus(backbone.cluster.bus);
     this.forwarding = new Forwarding({ bus: this.bus, view, ports });
     this.sessions = new Sessions({ ...ports, cluster: view, routing: this.forwarding, streamsPerQuery: 1 });
   }
