@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { assign } from './assign.js';
-import { type ClusterMap, clusterMapCodec } from './ClusterMap.js';
+import { type ClusterMap, clusterMapCodec, rolesIn, toPartitionMap } from './ClusterMap.js';
 import { AssignmentModel, ownerMoves, spread } from './testing/AssignmentModel.js';
 
 /** Comes to rest with these many nodes. */
@@ -150,6 +150,22 @@ describe('the map in the registry', () => {
 
   it('is read as it was written', () => {
     expect(clusterMapCodec.decode(clusterMapCodec.encode(map))).toEqual(map);
+  });
+
+  it('tells clients who owns what, and nothing of boots and standbys', () => {
+    const { clusterId, incarnation, version, shardCount, owners, epochs } = map;
+    const nodes = ['n1', 'n2', 'n3'].map((id) => ({ id, endpoint: `ws://${id}` }));
+    expect(toPartitionMap(map)).toEqual({ clusterId, incarnation, version, shardCount, nodes, owners, epochs });
+  });
+
+  it('gives roles to the very process that it names, and none to another of the same node', () => {
+    const { id, boot } = map.nodes[1] ?? { id: '', boot: '' };
+    const roles = rolesIn(map, id, boot);
+    map.owners.forEach((owner, shard) => {
+      if (owner === 1) expect(roles[shard]).toEqual({ name: 'owner', epoch: 1 });
+      else expect(roles[shard]).toEqual({ name: map.standbys[shard]?.includes(1) ? 'standby' : 'none' });
+    });
+    expect(rolesIn(map, id, 'another').every(({ name }) => name === 'none')).toBe(true);
   });
 
   it('is not read when it contradicts itself', () => {
