@@ -17,10 +17,13 @@ export interface ServeAuth {
   readonly notices: readonly string[];
 }
 
+/** Where a made-up secret can live. Nowhere: this process could not tell it to the others that need it. */
+export type SecretPlace = 'directory' | 'process' | 'nowhere';
+
 export interface ServeAuthOptions {
   readonly host: string;
-  /** Null: the node keeps nothing. */
-  readonly directory: string | null;
+  readonly secretIn: SecretPlace;
+  readonly directory: string;
   readonly issuer?: string | undefined;
   readonly audience?: string | undefined;
 }
@@ -42,7 +45,13 @@ export async function serveAuth(choice: AuthChoice, options: ServeAuthOptions): 
   }
 }
 
-async function madeUp({ host, directory, issuer, audience }: ServeAuthOptions): Promise<ServeAuth> {
+async function madeUp({ host, secretIn, directory, issuer, audience }: ServeAuthOptions): Promise<ServeAuth> {
+  if (secretIn === 'nowhere') {
+    throw usageError(
+      'nodes of a cluster must take the same tokens: give each of them the same --jwt-secret or --jwks, or --no-auth to ' +
+        'let everybody in (`topgun cluster` makes up a secret for all the nodes that it starts)',
+    );
+  }
   if (!isLoopback(host)) {
     throw usageError(
       `on --host ${host} others can reach this node: give --jwt-secret or --jwks, or --no-auth to let everybody in`,
@@ -51,7 +60,7 @@ async function madeUp({ host, directory, issuer, audience }: ServeAuthOptions): 
   if (issuer !== undefined || audience !== undefined) {
     throw usageError('--issuer and --audience need --jwt-secret or --jwks: tokens of a made-up secret carry neither');
   }
-  if (directory === null) {
+  if (secretIn === 'process') {
     const secret = makeSecret();
     const token = await mintToken({ secret, subject: 'dev', roles: [], expiresInMs: TOKEN_MS });
     return {

@@ -14,6 +14,8 @@ export interface Cluster {
   readonly clusterId: string;
   readonly mapVersion: number;
   readonly partitionCount: number;
+  /** Null: not told. */
+  readonly shardCount: number | null;
   readonly nodes: readonly NodeRow[];
 }
 
@@ -32,6 +34,7 @@ export function readCluster(body: string): Cluster | null {
     clusterId: String(clusterId),
     mapVersion: answer.mapVersion,
     partitionCount: Number(partitionCount),
+    shardCount: typeof answer.shardCount === 'number' ? answer.shardCount : null,
     nodes: answer.nodes.filter(isRecord).map(readNode),
   };
 }
