@@ -197,6 +197,24 @@ describe('taking over', () => {
     expect(a.hosting()).toMatchObject({ readiness: 2, epoch: 3 });
   });
 
+  it('is noticed by a former owner that nobody writes to', async () => {
+    const cluster = new PlaneCluster();
+    const [a, b] = [await cluster.node(), await cluster.node()];
+    a.be(owner(1));
+    b.be(STANDBY);
+    await cluster.settle();
+    const client = a.subscribe();
+    b.be(owner(2));
+    await cluster.settle();
+    b.start(set('k', 1, 1));
+    await cluster.settle();
+    expect(client.moved).toBe(0);
+    for (let i = 0; i < 3; i++) await cluster.settle(1_000);
+    expect(client.moved).toBe(1);
+    expect(a.hosting()).toMatchObject({ state: 'standby', epoch: 2 });
+    expect(b.hosting()).toMatchObject({ readiness: 2, epoch: 2 });
+  });
+
   it('fences an owner that stood still with a record on its way', async () => {
     const cluster = new PlaneCluster();
     const [a, b] = [await cluster.node(), await cluster.node()];

@@ -62,8 +62,11 @@ export class HostedShard {
     return this.#phase.name === 'absent' || this.#phase.name === 'closed';
   }
 
-  get isStandby(): boolean {
-    return this.#phase.name === 'standby';
+  /** What it has of its log, when it is of use to know how far that is: at a standby, and where nothing is on its way. */
+  get seqAtRest(): number | null {
+    const phase = this.#phase;
+    const isAtRest = phase.name === 'standby' || (phase.name === 'serving' && phase.writer.stateName === 'idle');
+    return isAtRest ? phase.holding.store.appliedSeq : null;
   }
 
   get isServing(): boolean {
@@ -121,9 +124,12 @@ export class HostedShard {
     this.#writer?.proposeHorizon(horizonMs);
   }
 
-  /** A standby is asked how far it is: its log was at `head` at the monotonic time `askedAt`. */
-  noteHead(head: number, askedAt: number): void {
-    if (this.#phase.name === 'standby') this.#phase.follower.noteHead(head, askedAt);
+  /** The log was at `head` when it was asked at the monotonic time `askedAt`, and the shard, then at rest, at `seq`. */
+  noteHead(head: number, askedAt: number, seq: number): void {
+    const phase = this.#phase;
+    if (phase.name === 'standby') phase.follower.noteHead(head, askedAt);
+    // An owner that nobody writes to would not find out by its own appends that it has been succeeded.
+    else if (phase.name === 'serving' && this.seqAtRest === seq && head > seq) phase.writer.succeeded();
   }
 
   /** Takes no more ops, and resolves when those queued are durable or refused. */

@@ -21,6 +21,7 @@ import type {
   SubscribeSpec,
   WriteDone,
 } from './DataPlane.js';
+import { HeadProbe } from './HeadProbe.js';
 import { HostedShard, type HostedShardOwner, OPENING_WAIT_MS } from './HostedShard.js';
 import type { HostingEnvironment } from './HostingEnvironment.js';
 import { LatencyRecorder } from './LatencyRecorder.js';
@@ -32,7 +33,6 @@ import { ShardStore } from './ShardStore.js';
 import { DEFAULT_TUNING, type ShardTuning } from './ShardTuning.js';
 import type { ShardWriter } from './ShardWriter.js';
 import { SnapshotKeeper } from './SnapshotKeeper.js';
-import { StandbyProbe } from './StandbyProbe.js';
 import { WaitingStream, type WaitingStreamPort } from './WaitingStream.js';
 import { WriteTicket } from './WriteTicket.js';
 
@@ -65,7 +65,7 @@ export class LocalDataPlane implements DataPlane, ShardHost, HostedShardOwner {
   readonly #shards: readonly HostedShard[];
   readonly #hub: LiveHub;
   readonly #snapshots: SnapshotKeeper;
-  readonly #probe: StandbyProbe;
+  readonly #probe: HeadProbe;
   readonly #latency = new LatencyRecorder();
   /** Streams of shards that are about to be served. */
   readonly #waiting = new Set<WaitingStream>();
@@ -103,7 +103,7 @@ export class LocalDataPlane implements DataPlane, ShardHost, HostedShardOwner {
       createStore: (shard) => new ShardStore(shard, this.#replicas, this.#limits.maxElementsPerKey, this.#hub),
     };
     this.#shards = Array.from({ length: shardCount }, (_, shard) => new HostedShard(shard, env, this));
-    this.#probe = new StandbyProbe(backbone, runtime, this.#shards);
+    this.#probe = new HeadProbe(backbone, runtime, this.#shards);
   }
 
   get logId(): string {

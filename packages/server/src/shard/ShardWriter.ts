@@ -180,6 +180,11 @@ export class ShardWriter {
     return this.close();
   }
 
+  /** The log has records of somebody else behind what this writer has. */
+  succeeded(): void {
+    if (this.#state.name === 'idle') this.#stepDown();
+  }
+
   /** Waits no longer for what is on its way to the log. */
   abandon(): void {
     if (this.#state.name === 'closed') return;

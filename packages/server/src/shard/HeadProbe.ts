@@ -4,8 +4,11 @@ import type { HostedShard } from './HostedShard.js';
 
 const INTERVAL_MS = 1_000;
 
-/** Asks the log, now and then, how far standbys are: a tail that hears nothing cannot tell rest from silence. */
-export class StandbyProbe {
+/**
+ * Asks the log, now and then, how far it is: the tail of a standby that hears nothing cannot tell rest from silence, and an
+ * owner that nobody writes to cannot tell that another took over.
+ */
+export class HeadProbe {
   readonly #backbone: Pick<Backbone, 'log'>;
   readonly #runtime: Runtime;
   readonly #shards: readonly HostedShard[];
@@ -32,17 +35,18 @@ export class StandbyProbe {
     this.#timer = null;
     for (const shard of this.#shards) {
       if (this.#isClosed) return;
-      if (shard.isStandby) await this.#askFor(shard);
+      const seq = shard.seqAtRest;
+      if (seq !== null) await this.#askFor(shard, seq);
     }
     this.start();
   }
 
-  async #askFor(shard: HostedShard): Promise<void> {
+  async #askFor(shard: HostedShard, seq: number): Promise<void> {
     const askedAt = this.#runtime.monotonic();
     try {
-      shard.noteHead(await this.#backbone.log.head(shard.id), askedAt);
+      shard.noteHead(await this.#backbone.log.head(shard.id), askedAt, seq);
     } catch {
-      // The log cannot be reached: the lag grows, which tells enough.
+      // The log cannot be reached: the lag of standbys grows, which tells enough.
     }
   }
 }
