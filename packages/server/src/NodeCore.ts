@@ -1,14 +1,19 @@
 import { DEFAULT_SHARD_COUNT, type Limits, type PartitionMap, type Runtime } from '@topgunbuild/core';
 import type { Authenticator } from './auth/Authenticator.js';
 import type { Backbone } from './backbone/Backbone.js';
+import { ClusterMembership } from './cluster/ClusterMembership.js';
+import type { ClusterTiming } from './cluster/ClusterTiming.js';
+import { Forwarding } from './forward/Forwarding.js';
 import { type Logger, SILENT } from './Logger.js';
 import { Counters } from './metrics/Counters.js';
 import type { Permissions } from './permissions/Permissions.js';
 import { RowGuard } from './permissions/RowGuard.js';
+import type { ClusterView } from './session/ClusterView.js';
 import { RateLimiter } from './session/RateLimiter.js';
 import { Sessions } from './session/Sessions.js';
 import { LocalDataPlane } from './shard/LocalDataPlane.js';
-import type { ShardTuning } from './shard/ShardTuning.js';
+import { DEFAULT_TUNING, type ShardTuning } from './shard/ShardTuning.js';
+import { TopicBus } from './topic/TopicBus.js';
 import { TopicHub } from './topic/TopicHub.js';
 
 export interface NodeCoreOptions {
@@ -24,35 +29,60 @@ export interface NodeCoreOptions {
   readonly counters?: Counters | undefined;
   readonly logger?: Logger | undefined;
   readonly tuning?: Partial<ShardTuning> | undefined;
+  /** Fixed when the log was created. Default 32. */
+  readonly shardCount?: number | undefined;
+  /** Standbys of each shard, where the backbone is shared. Default 1. */
+  readonly backups?: number | undefined;
+  readonly clusterTiming?: Partial<ClusterTiming> | undefined;
+  /** Runs a function at the end of this turn of the event loop. Default: a timer of the runtime. */
+  readonly atTurnEnd?: ((flush: () => void) => void) | undefined;
 }
 
-/** How long the data plane may take to finish what is queued. A disk that hangs must not keep a node from ending. */
-const DRAIN_MS = 7_000;
-/** How long peers may take to close. */
+/** Within this long a node that stops has told everybody and given back what it held, whatever hangs. */
+const STOP_MS = 9_000;
+/** Of that, how long others may take to serve what this node owned. */
+const HAND_OVER_MS = 5_000;
+/** Of that, how long peers may take to close. */
 const GOODBYE_MS = 1_500;
+/** What a log record has beside the operations in it. */
+const RECORD_OVERHEAD = 64 * 1024;
 
 /**
- * A node without its sockets: data plane, sessions and topics over ports. `TopGunNode` puts it on the network; a
- * simulation hands in peers, clocks and a backbone of its own.
+ * A node without its sockets: data plane, sessions and topics over ports, and its place in a cluster when its backbone has
+ * one. `TopGunNode` puts it on the network; a simulation hands in peers, clocks and a backbone of its own.
  */
 export class NodeCore {
   readonly plane: LocalDataPlane;
   readonly sessions: Sessions;
-  readonly topics = new TopicHub();
+  readonly topics: TopicHub;
   readonly counters: Counters;
-  readonly partitionMap: PartitionMap;
+  /** Null: the node is alone. */
+  readonly membership: ClusterMembership | null;
+  readonly #view: Pick<ClusterView, 'map'>;
+  readonly #backbone: Backbone;
+  readonly #forwarding: Forwarding | null;
   readonly #runtime: Runtime;
   readonly #logger: Logger;
+  #stopsAt = Number.POSITIVE_INFINITY;
   #closed: Promise<void> | null = null;
 
-  private constructor(options: NodeCoreOptions, plane: LocalDataPlane) {
-    const { nodeId, runtime, limits, authenticator, permissions, logger = SILENT } = options;
+  private constructor(
+    options: NodeCoreOptions,
+    limits: Limits,
+    plane: LocalDataPlane,
+    member: ClusterMembership | null,
+  ) {
+    const { nodeId, backbone, runtime, authenticator, permissions, logger = SILENT } = options;
+    this.#backbone = backbone;
     this.#runtime = runtime;
     this.#logger = logger;
     this.plane = plane;
+    this.membership = member;
+    this.#view = member ?? { map: soleOwnerMap(options, plane) };
     this.counters = options.counters ?? new Counters();
-    this.partitionMap = soleOwnerMap(options, plane);
-    this.sessions = new Sessions({
+    const bus = backbone.cluster?.bus ?? null;
+    this.topics = new TopicHub(bus === null ? null : new TopicBus(bus, `${nodeId}.${runtime.id()}`, logger));
+    const ports = {
       nodeId,
       clusterId: this.partitionMap.clusterId,
       runtime,
@@ -65,24 +95,51 @@ export class NodeCore {
       rowGuard: new RowGuard(),
       counters: this.counters,
       logger,
-      cluster: null,
-      routing: null,
-      streamsPerQuery: 1,
       partitionMap: () => this.partitionMap,
-    });
+    };
+    const { atTurnEnd } = options;
+    this.#forwarding =
+      bus === null || member === null
+        ? null
+        : new Forwarding({ bus, view: member, ports, ...(atTurnEnd === undefined ? {} : { atTurnEnd }) });
+    this.sessions = new Sessions({ ...ports, cluster: member, routing: this.#forwarding, streamsPerQuery: 1 });
   }
 
-  /** Restores the data; sessions may be accepted once this resolves. @throws TopGunError */
+  /** Restores the data, or joins the cluster; sessions may be accepted once this resolves. @throws TopGunError */
   static async open(options: NodeCoreOptions): Promise<NodeCore> {
-    const { backbone, runtime, limits, logger = SILENT, tuning = {} } = options;
-    const shardCount = DEFAULT_SHARD_COUNT;
-    const plane = new LocalDataPlane({ backbone, runtime, limits, shardCount, logger, options: tuning });
+    const { nodeId, endpoint, backbone, runtime, logger = SILENT, shardCount = DEFAULT_SHARD_COUNT } = options;
+    const { limits, tuning } = fitToLog(options);
+    const plane = new LocalDataPlane({ nodeId, backbone, runtime, limits, shardCount, logger, options: tuning });
     await plane.open();
-    return new NodeCore(options, plane);
+    const { cluster } = backbone;
+    if (cluster === null) return new NodeCore(options, limits, plane, null);
+    const clusterId = plane.logId;
+    try {
+      const member = await ClusterMembership.join({
+        ...{ nodeId, endpoint, ports: cluster, host: plane, runtime, clusterId, shardCount, logger },
+        ...{ backups: options.backups, timing: options.clusterTiming },
+      });
+      return new NodeCore(options, limits, plane, member);
+    } catch (error) {
+      await plane.close();
+      throw error;
+    }
   }
 
-  /** Tells sessions to go, answers what is under way, and closes them. */
+  get partitionMap(): PartitionMap {
+    return this.#view.map;
+  }
+
+  /** Why this node must not get traffic now; null = it serves. */
+  readyProblem(): string | null {
+    return this.#backbone.problem ?? this.membership?.problem ?? this.plane.readyProblem();
+  }
+
+  /** Gives away what it owns, tells sessions to go, answers what is under way, and closes them. */
   async drain(): Promise<void> {
+    this.#stopsAt = this.#runtime.monotonic() + STOP_MS;
+    // While others take over, clients are served as ever: what they write goes where it belongs by then.
+    await this.membership?.leave(HAND_OVER_MS);
     this.sessions.goodbye('the node stops');
     // Sessions end by themselves once their operations are answered, which the data plane does as it closes.
     await this.close();
@@ -92,8 +149,15 @@ export class NodeCore {
 
   /** Finishes what is queued and closes the data plane. */
   close(): Promise<void> {
-    this.#closed ??= this.#atMost(DRAIN_MS, this.plane.close());
+    const leftMs = this.#stopsAt - this.#runtime.monotonic() - GOODBYE_MS;
+    this.#closed ??= this.#atMost(Math.min(STOP_MS - GOODBYE_MS, leftMs), this.#close());
     return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.membership?.close();
+    await this.plane.close();
+    this.#forwarding?.close();
   }
 
   #atMost(timeoutMs: number, work: Promise<void>): Promise<void> {
@@ -112,6 +176,23 @@ export class NodeCore {
       });
     });
   }
+}
+
+/** A log may take no records as large as this node would make, or as large values. */
+function fitToLog({ backbone, limits, logger = SILENT, tuning = {} }: NodeCoreOptions): {
+  readonly limits: Limits;
+  readonly tuning: Partial<ShardTuning>;
+} {
+  const { maxRecordBytes = Number.POSITIVE_INFINITY } = backbone.log;
+  const wanted = tuning.maxRecordBytes ?? DEFAULT_TUNING.maxRecordBytes;
+  const room = maxRecordBytes - RECORD_OVERHEAD - limits.maxKeyBytes;
+  if (room >= wanted + limits.maxValueBytes) return { limits, tuning };
+  // A record is closed once it is full, by an operation that may be as large as any.
+  const maxValueBytes = Math.min(limits.maxValueBytes, Math.floor(room / 2));
+  if (maxValueBytes < limits.maxValueBytes) {
+    logger.warn({ maxValueBytes, maxRecordBytes }, 'values are limited by what the log takes');
+  }
+  return { limits: { ...limits, maxValueBytes }, tuning: { ...tuning, maxRecordBytes: room - maxValueBytes } };
 }
 
 /** A node that is alone owns everything. The incarnation is new at each start, as the node's id and address may be. */

@@ -1,7 +1,15 @@
-import { DEFAULT_LIMITS, type Limits, MAX_VALUE_DEPTH, type Runtime, TopGunError } from '@topgunbuild/core';
+import {
+  DEFAULT_LIMITS,
+  type Limits,
+  MAX_VALUE_DEPTH,
+  PARTITION_COUNT,
+  type Runtime,
+  TopGunError,
+} from '@topgunbuild/core';
 import { z } from 'zod';
 import type { Authenticator } from './auth/Authenticator.js';
 import type { AuthOptions } from './auth/createAuthenticator.js';
+import type { NatsOptions } from './backbone/nats/NatsOptions.js';
 import type { Logger } from './Logger.js';
 import type { PermissionFunction, Rule } from './permissions/Rule.js';
 
@@ -9,7 +17,27 @@ export type BackboneOptions =
   /** An LMDB environment in the directory `path`: acknowledged means flushed to this disk. */
   | { readonly type: 'embedded'; readonly path: string }
   /** Keeps nothing: for tests, caches and demonstrations. */
-  | { readonly type: 'memory' };
+  | { readonly type: 'memory' }
+  /** A node of a cluster, whose nodes share NATS with JetStream: acknowledged means what NATS's own settings make it. */
+  | NatsBackboneOptions;
+
+export interface NatsBackboneOptions {
+  readonly type: 'nats';
+  /** URLs of NATS servers, such as `nats://127.0.0.1:4222`; one, or several that are separated by commas. */
+  readonly servers: string | readonly string[];
+  /** Names the cluster among those that share the NATS account. Default `topgun`. */
+  readonly cluster?: string | undefined;
+  /** Copies of everything in NATS, fixed when the cluster is created: 1, or 3 with three NATS servers. Default 1. */
+  readonly replicas?: 1 | 3 | undefined;
+  /** Nodes that follow each shard, ready to take it over. Default 1. */
+  readonly backups?: number | undefined;
+  /** Fixed when the cluster is created, 1 to 271. Default 32. */
+  readonly shards?: number | undefined;
+  /** Credentials, TLS and the like, as NATS's own client takes them. */
+  readonly options?: NatsConnectionOptions | undefined;
+}
+
+export type NatsConnectionOptions = NonNullable<NatsOptions['connection']>;
 
 export interface ServerOptions {
   /** Default 8080; 0 takes any free port. */
@@ -50,6 +78,9 @@ export interface CheckedOptions extends Omit<ServerOptions, 'port' | 'host' | 'b
 }
 
 const NODE_ID = /^[A-Za-z0-9._-]{1,64}$/;
+const CLUSTER_NAME = /^[A-Za-z0-9_-]{1,32}$/;
+/** Node ids are parts of subjects there. */
+const CLUSTER_NODE_ID = /^[A-Za-z0-9_-]{1,64}$/;
 /** The protocol's own bound on names. */
 const MAX_NAME_BYTES = 256;
 
@@ -88,6 +119,15 @@ const authSchema = z.union([
 const backboneSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('embedded'), path: z.string().min(1) }),
   z.strictObject({ type: z.literal('memory') }),
+  z.strictObject({
+    type: z.literal('nats'),
+    servers: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]),
+    cluster: z.string().regex(CLUSTER_NAME, '1 to 32 characters of A-Z, a-z, 0-9, - and _').optional(),
+    replicas: z.union([z.literal(1), z.literal(3)], 'must be 1 or 3').optional(),
+    backups: z.number().int().min(0).max(8).optional(),
+    shards: z.number().int().min(1).max(PARTITION_COUNT).optional(),
+    options: z.custom<NatsConnectionOptions>((value) => typeof value === 'object' && value !== null).optional(),
+  }),
 ]);
 
 const optionsSchema = z.strictObject({
@@ -114,21 +154,22 @@ const optionsSchema = z.strictObject({
  * @throws TopGunError INVALID_VALUE that names the first option that is wrong
  */
 export function checkOptions(options: ServerOptions): CheckedOptions {
-  const given: { readonly auth?: unknown; readonly backbone?: { readonly type?: unknown } | undefined } = options ?? {};
+  const given: { readonly auth?: unknown } = options ?? {};
   if (given.auth === undefined) {
     throw new TopGunError(
       'INVALID_VALUE',
       "auth is missing: give a secret of at least 32 bytes, a jwksUrl or a publicKey, or 'none' to let everybody in",
     );
   }
-  if (given.backbone?.type === 'nats') {
-    throw new TopGunError('INVALID_VALUE', 'backbone nats is not part of this version; use embedded or memory');
-  }
   const parsed = optionsSchema.safeParse(options);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const path = issue === undefined || issue.path.length === 0 ? 'options' : issue.path.join('.');
     throw new TopGunError('INVALID_VALUE', `${path}: ${issue?.message ?? 'wrong form'}`);
+  }
+  const { backbone, nodeId } = parsed.data;
+  if (backbone.type === 'nats' && nodeId !== undefined && !CLUSTER_NODE_ID.test(nodeId)) {
+    throw new TopGunError('INVALID_VALUE', 'nodeId: in a cluster 1 to 64 characters of A-Z, a-z, 0-9, _ and -');
   }
   return { ...parsed.data, limits: checkedLimits(parsed.data.limits ?? {}) };
 }

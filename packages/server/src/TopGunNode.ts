@@ -11,6 +11,7 @@ import { createAuthenticator } from './auth/createAuthenticator.js';
 import type { Backbone } from './backbone/Backbone.js';
 import { EmbeddedBackbone } from './backbone/EmbeddedBackbone.js';
 import { MemoryBackbone } from './backbone/MemoryBackbone.js';
+import { NatsBackbone } from './backbone/nats/NatsBackbone.js';
 import { Gateway } from './gateway/Gateway.js';
 import { clusterReport } from './http/clusterReport.js';
 import { HttpApi } from './http/HttpApi.js';
@@ -21,7 +22,7 @@ import { writeMetrics } from './metrics/writeMetrics.js';
 import { NodeCore } from './NodeCore.js';
 import { createPermissions } from './permissions/createPermissions.js';
 import type { Permissions } from './permissions/Permissions.js';
-import type { BackboneOptions, CheckedOptions } from './ServerOptions.js';
+import type { BackboneOptions, CheckedOptions, NatsBackboneOptions } from './ServerOptions.js';
 
 type State =
   | { readonly name: 'new' | 'starting' | 'stopped' }
@@ -134,7 +135,8 @@ export class TopGunNode {
   }
 
   #openCore(): Promise<NodeCore> {
-    const { limits, tombstoneRetentionMs } = this.#options;
+    const { limits, tombstoneRetentionMs, backbone } = this.#options;
+    const { shards, backups } = backbone.type === 'nats' ? backbone : {};
     return NodeCore.open({
       nodeId: this.nodeId,
       endpoint: this.url,
@@ -146,6 +148,9 @@ export class TopGunNode {
       counters: this.#counters,
       logger: this.#logger,
       tuning: tombstoneRetentionMs === undefined ? {} : { tombstoneRetentionMs },
+      shardCount: shards,
+      backups,
+      atTurnEnd: (flush) => void setImmediate(flush),
     });
   }
 
@@ -170,7 +175,7 @@ export class TopGunNode {
   #readyProblem(): string | null {
     switch (this.#state.name) {
       case 'serving':
-        return this.#state.core.plane.readyProblem();
+        return this.#state.core.readyProblem();
       case 'new':
       case 'starting':
         return 'the node is starting';
@@ -188,13 +193,18 @@ export class TopGunNode {
       sessions: core.sessions.size,
       topics: core.topics.size,
       plane: core.plane.stats(),
+      membership: core.membership,
     });
   }
 
   #cluster(): unknown {
     const core = this.#core;
     if (core === null) return null;
-    return clusterReport(core.partitionMap, core.plane.logId, {
+    return clusterReport({
+      nodeId: this.nodeId,
+      map: core.partitionMap,
+      logId: core.plane.logId,
+      membership: core.membership,
       ready: this.#readyProblem() === null,
       sessions: core.sessions.size,
       stats: core.plane.stats(),
@@ -214,9 +224,28 @@ export class TopGunNode {
 }
 
 function createBackbone(options: BackboneOptions, runtime: Runtime, logger: Logger): Backbone {
-  return options.type === 'memory'
-    ? new MemoryBackbone()
-    : new EmbeddedBackbone({ path: options.path, runtime, logger });
+  switch (options.type) {
+    case 'memory':
+      return new MemoryBackbone();
+    case 'embedded':
+      return new EmbeddedBackbone({ path: options.path, runtime, logger });
+    case 'nats':
+      return createNatsBackbone(options, runtime, logger);
+  }
+}
+
+function createNatsBackbone(options: NatsBackboneOptions, runtime: Runtime, logger: Logger): Backbone {
+  const { servers, cluster, replicas, shards, options: connection } = options;
+  const urls = typeof servers === 'string' ? servers.split(',') : servers;
+  return new NatsBackbone({
+    servers: urls.map((url) => url.trim()).filter((url) => url !== ''),
+    ...(cluster === undefined ? {} : { cluster }),
+    ...(replicas === undefined ? {} : { replicas }),
+    ...(shards === undefined ? {} : { shardCount: shards }),
+    ...(connection === undefined ? {} : { connection }),
+    runtime,
+    logger,
+  });
 }
 
 /** Wildcard addresses cannot be dialled; IPv6 addresses stand in brackets. */
