@@ -23,7 +23,6 @@ export function writeMetrics(sources: MetricSources): string {
   writeOperations(text, sources.counters);
   writeForwarding(text, sources.counters);
   writeData(text, sources.plane);
-  writeHosting(text, sources.plane);
   writeShards(text, sources.plane, sources.membership);
   writeProcess(text, sources.probe);
   return text.toString();
@@ -101,23 +100,6 @@ function writeData(text: MetricsText, { totals, streams, appendLatency }: DataPl
     appendLatency.counts,
     appendLatency.sumMs / 1000,
   );
-}
-
-function writeHosting(text: MetricsText, { shards, totals }: DataPlaneStats): void {
-  const roles: Record<'owner' | 'standby' | 'none', number> = { owner: 0, standby: 0, none: 0 };
-  let [lagMs, lagRecords, takeoverMs] = [0, 0, 0];
-  for (const shard of shards) {
-    roles[shard.role]++;
-    lagMs = Math.max(lagMs, shard.lagMs ?? 0);
-    lagRecords = Math.max(lagRecords, shard.lagRecords ?? 0);
-    takeoverMs = Math.max(takeoverMs, shard.lastTakeoverMs ?? 0);
-  }
-  const byRole = Object.entries(roles).map(([role, count]): Sample => [count, { role }]);
-  text.gauge('topgun_shards', 'Shards, by what this node is for them.', ...byRole);
-  text.gauge('topgun_standby_lag_seconds', 'Since the slowest standby was last up to date.', [lagMs / 1000]);
-  text.gauge('topgun_standby_lag_records', 'What the slowest standby has still to apply, at most.', [lagRecords]);
-  text.counter('topgun_shard_takeovers_total', 'Shards that this node began to serve.', [totals.takeovers]);
-  text.gauge('topgun_shard_takeover_seconds', "The slowest of the shards' last takeovers.", [takeoverMs / 1000]);
 }
 
 function writeProcess(text: MetricsText, probe: ProcessProbe): void {

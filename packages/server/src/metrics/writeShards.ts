@@ -40,9 +40,9 @@ export function writeShards(
     'Since a standby was last known to be at the head of the log.',
     ...each(followed, ({ lagMs }) => (lagMs === null ? null : lagMs / 1_000)),
   );
-  text.counter('topgun_takeovers_total', 'Shards that this node took over.', [totals.takeovers]);
+  text.counter('topgun_shard_takeovers_total', 'Shards that this node took over.', [totals.takeovers]);
   text.gauge(
-    'topgun_takeover_seconds',
+    'topgun_shard_takeover_seconds',
     'The last takeover of a shard, from being told to serving.',
     ...each(hosted, ({ lastTakeoverMs }) => (lastTakeoverMs === null ? null : lastTakeoverMs / 1_000)),
   );

@@ -14,6 +14,9 @@ export interface OpenStreamsOptions {
   readonly replicas: number;
 }
 
+const LOST_AFTER_MS = 5_000;
+const LOOK_AGAIN_MS = 100;
+
 /**
  * Finds the streams of the cluster, or creates them. The configuration is written when all of them are there: where it is,
  * a missing stream was lost, and with it acknowledged writes, so that it is not created anew in silence.
@@ -31,9 +34,7 @@ export async function openStreams(options: OpenStreamsOptions): Promise<ClusterC
   });
   const config = (await readConfig(registry)) ?? (await create(options));
   checkConfig(config, options);
-  for (const name of [...logStreams(layout), layout.snapshotStream]) {
-    if ((await js.streamState(name)) === null) throw lost(`its stream ${name} is missing`);
-  }
+  await Promise.all([...logStreams(layout), layout.snapshotStream].map((name) => findStream(name, options)));
   return config;
 
   async function create(wanted: OpenStreamsOptions): Promise<ClusterConfig> {
@@ -83,6 +84,15 @@ function common({ replicas }: OpenStreamsOptions): Omit<StreamConfig, 'name' | '
 async function ensureStream(js: JetStream, config: StreamConfig): Promise<void> {
   // What an operator has changed, such as a placement, stays.
   if ((await js.streamState(config.name)) === null) await js.createStream(config);
+}
+
+/** Servers that have just elected a leader may not know yet of what another has created. */
+async function findStream(name: string, { js, runtime }: OpenStreamsOptions): Promise<void> {
+  const deadline = runtime.monotonic() + LOST_AFTER_MS;
+  while ((await js.streamState(name)) === null) {
+    if (runtime.monotonic() > deadline) throw lost(`its stream ${name} is missing`);
+    await new Promise<void>((resolve) => void runtime.setTimer(LOOK_AGAIN_MS, resolve));
+  }
 }
 
 function lost(what: string): TopGunError {
