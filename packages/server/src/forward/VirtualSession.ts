@@ -55,32 +55,40 @@ export class VirtualSession {
   }
 
   onFrame(frame: Uint8Array): void {
-    if (this.#state.name === 'ended') return;
-    try {
+    this.#guarded(() => {
       this.#dispatch(decodeClientMessage(frame, this.#ports.limits.maxBatchOps), frame.length);
-    } catch (error) {
-      this.#ports.logger.error({ err: error }, "a session of another node's client failed");
-      this.#end(true);
-    }
+    });
   }
 
   renew({ identity }: Passport): void {
     if (this.#state.name === 'ended') return;
     this.#state.expiry.stop();
     this.#state = { name: 'open', expiry: this.#watch(identity.expiresAt) };
-    this.#active.renew(identity);
+    this.#guarded(() => this.#active.renew(identity));
   }
 
   /** The client has taken so many bytes in all. */
   consumed(bytes: number): void {
-    if (this.#state.name === 'ended') return;
     this.#consumedBytes = Math.min(this.#sentBytes, Math.max(this.#consumedBytes, bytes));
-    if (this.#outbox.onDrain()) this.#active.onDrain();
+    this.#guarded(() => {
+      if (this.#outbox.onDrain()) this.#active.onDrain();
+    });
   }
 
   /** The other node is gone, or its client is. */
   close(): void {
     this.#end(false);
+  }
+
+  /** What fails here is this session's own: the others of the link go on. */
+  #guarded(run: () => void): void {
+    if (this.#state.name === 'ended') return;
+    try {
+      run();
+    } catch (error) {
+      this.#ports.logger.error({ err: error }, "a session of another node's client failed");
+      this.#end(true);
+    }
   }
 
   #dispatch(message: ClientMessage, frameBytes: number): void {

@@ -182,6 +182,22 @@ describe('a live query of a client', () => {
     expect(cluster.logger.errors).toEqual([]);
   });
 
+  it('has few parts, however often its shards have moved', async () => {
+    const { cluster, writer, reader } = await world({ shardCount: 24 });
+    reader.subscribe();
+    for (let shard = 0; shard < 24; shard++) {
+      cluster.move({ [shard]: 'b' });
+      await cluster.settle(400);
+    }
+    await cluster.settle(2_000);
+    expect(cluster.node('b').plane.stats().streams).toBeLessThanOrEqual(4);
+    const rows = across(cluster, 0, (shard) => shard);
+    writer.set(rows);
+    await cluster.settle(20);
+    expect(reader.values()).toEqual(sorted(rows));
+    expect(lasts(reader)).toBe(1);
+  });
+
   it('is refused once, whoever refuses it', async () => {
     const rules = [{ maps: 'todos', allow: ['read'] as const }];
     const { cluster, reader } = await world({ rules });

@@ -26,6 +26,8 @@ import { Subscriptions } from './Subscriptions.js';
 
 /** Bytes of operations that one session may have on their way to the log, in frames of the largest size. */
 const MAX_FRAMES_IN_FLIGHT = 2;
+/** Batches that may wait for a newer map at a time: whoever has more to send can as well be told the owners. */
+const MAX_WAITING_FOR_MAP = 64;
 
 /** What a session does once it is known who is on the other end. */
 export class ActiveSession {
@@ -40,6 +42,7 @@ export class ActiveSession {
   #gate: OpGate;
   #batchesInFlight = 0;
   #bytesInFlight = 0;
+  #waitingForMap = 0;
   #refusesOps = false;
 
   /** `onIdle` is called whenever the last batch under way has been answered. */
@@ -163,9 +166,17 @@ export class ActiveSession {
   #writeRouted({ ops, mapVersion }: OpBatchMessage, accepted: readonly number[] | null, done: WriteDone): void {
     const { cluster, plane, runtime } = this.#ports;
     const write = (): void => this.#writeHere(ops, accepted, done);
-    if (cluster === null || mapVersion <= cluster.map.version) write();
-    else if (ops.keys.every((key) => plane.owns(shardOfKey(key, plane.shardCount)))) write();
-    else whenMapIs(cluster, mapVersion, runtime, write);
+    const isBehind = cluster !== null && mapVersion > cluster.map.version;
+    const owns = (key: string): boolean => plane.owns(shardOfKey(key, plane.shardCount));
+    if (!isBehind || this.#waitingForMap >= MAX_WAITING_FOR_MAP || ops.keys.every(owns)) {
+      write();
+      return;
+    }
+    this.#waitingForMap++;
+    whenMapIs(cluster, mapVersion, runtime, () => {
+      this.#waitingForMap--;
+      write();
+    });
   }
 
   #writeHere(ops: EntryBatch, accepted: readonly number[] | null, done: WriteDone): void {

@@ -193,7 +193,7 @@ export class ForwardNode {
 
   async join(token = 'ann-token', clientId = `${this.id}${this.#clients++}`): Promise<ClusterClient> {
     const peer = new RowsPeer(this.cluster.shardCount);
-    const client = new ClusterClient(peer, this.sessions.accept(peer), clientId, token.split('-')[0] ?? '');
+    const client = new ClusterClient(this.id, peer, this.sessions.accept(peer), clientId, token.split('-')[0] ?? '');
     client.send(auth({ token, clientId }));
     await new Promise((resolve) => setImmediate(resolve));
     return client;
@@ -238,6 +238,7 @@ class RowsPeer extends MemoryPeer {
 }
 
 export class ClusterClient {
+  readonly nodeId: string;
   readonly peer: RowsPeer;
   readonly session: Session;
   readonly clientId: string;
@@ -245,7 +246,8 @@ export class ClusterClient {
   #nextBatch = 1;
   #counter = 0;
 
-  constructor(peer: RowsPeer, session: Session, clientId: string, subject: string) {
+  constructor(nodeId: string, peer: RowsPeer, session: Session, clientId: string, subject: string) {
+    this.nodeId = nodeId;
     this.peer = peer;
     this.session = session;
     this.clientId = clientId;
@@ -256,13 +258,14 @@ export class ClusterClient {
     this.session.onFrame(encodeMessage(message));
   }
 
-  /** Sets keys of a map in one batch; returns its id. */
+  /** Sets keys of a map in one batch, or removes those whose value is undefined; returns its id. */
   set(values: Readonly<Record<string, unknown>>, { map = 'todos', routed = false, ms = 0 } = {}): number {
     const ops = new EntryBatch();
     for (const [key, value] of Object.entries(values)) {
-      const bytes = encodeValue(value);
       const replica = replicaOf(this.clientId, this.subject);
-      ops.add(map, key, Tag.LWW_SET, 1_760_000_000_000 + ms, this.#counter++, replica, 0, bytes);
+      const at = 1_760_000_000_000 + ms;
+      if (value === undefined) ops.add(map, key, Tag.LWW_REMOVE, at, this.#counter++, replica, 0);
+      else ops.add(map, key, Tag.LWW_SET, at, this.#counter++, replica, 0, encodeValue(value));
     }
     const batchId = this.#nextBatch++;
     this.send({ type: 'OP_BATCH', batchId, routed, mapVersion: 1, ops });
