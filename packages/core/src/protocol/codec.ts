@@ -27,18 +27,37 @@ const NAMES: ReadonlyMap<number, Message['type']> = new Map(
 /** Types from this number on are sent by servers, those below by clients. */
 const FIRST_SERVER_TYPE = 64;
 
+/** Small frames are put together here and copied: that is cheaper than memory of their own with a view to grow in. */
+const MAX_SCRATCH = 4096;
+let scratch: ByteWriter | null = null;
+
 /** The frame that carries `message`. @throws TopGunError INVALID_VALUE when it holds what cannot be encoded. */
 export function encodeMessage(message: Message): Uint8Array {
   const codec = CODECS[message.type] as MessageCodec<Message>;
   const fields = codec.fields(message);
-  const writer = new ByteWriter(estimate(fields));
+  const size = estimate(fields);
+  if (size > MAX_SCRATCH) {
+    const writer = new ByteWriter(size);
+    writeMessage(writer, message, fields);
+    return writer.bytes.subarray(0, writer.length);
+  }
+  // Out of reach while in use: what is encoded may call back, or throw.
+  const writer = scratch ?? new ByteWriter(MAX_SCRATCH);
+  scratch = null;
+  writeMessage(writer, message, fields);
+  const frame = writer.toBytes();
+  writer.reset();
+  if (writer.bytes.length <= MAX_SCRATCH * 16) scratch = writer;
+  return frame;
+}
+
+function writeMessage(writer: ByteWriter, message: Message, fields: readonly unknown[]): void {
   writer.writeU8(Token.FIX_ARRAY | (fields.length + 1));
   writeValue(writer, WIRE_TYPES[message.type]);
   for (const field of fields) {
     if (field instanceof EntryBatch) writeBatch(writer, field);
     else writeValue(writer, field);
   }
-  return writer.bytes.subarray(0, writer.length);
 }
 
 /** Entries are written in place, as the MessagePack `bin` that they are; its length is known only afterwards. */

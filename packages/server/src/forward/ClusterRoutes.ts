@@ -59,7 +59,9 @@ export class ClusterRoutes implements SessionRoutes, RemoteOwner {
   /** Ops that nobody has taken yet, until they are sent again. */
   readonly #waiting = new Set<Waiting>();
   readonly #localSink: StreamSink;
-  #passport: Uint8Array;
+  #identity: Identity;
+  /** Made when the first other node is to be reached: most sessions of clients that route never need it. */
+  #passport: Uint8Array | null = null;
   /** Bytes of the budget that this session has taken. */
   #heldBytes = 0;
   #isClosed = false;
@@ -67,7 +69,7 @@ export class ClusterRoutes implements SessionRoutes, RemoteOwner {
   constructor(user: RouteUser, ports: RoutesPorts) {
     this.#user = user;
     this.#ports = ports;
-    this.#passport = encodePassport(user);
+    this.#identity = user.identity;
     const { outbox } = user;
     this.#localSink = {
       get hasRoom(): boolean {
@@ -129,8 +131,9 @@ export class ClusterRoutes implements SessionRoutes, RemoteOwner {
   }
 
   renew(identity: Identity): void {
-    this.#passport = encodePassport({ clientId: this.#user.clientId, identity });
-    for (const remote of this.#remotes.values()) remote.renew(this.#passport);
+    this.#identity = identity;
+    this.#passport = null;
+    for (const remote of this.#remotes.values()) remote.renew(this.#vouch());
   }
 
   onDrain(): void {
@@ -262,9 +265,14 @@ export class ClusterRoutes implements SessionRoutes, RemoteOwner {
     if (known !== undefined) return known;
     const end = this.#isClosed ? null : this.#ports.link(nodeId);
     if (end === null) return null;
-    const remote = new RemoteSession(nodeId, this, (user) => end.open(this.#passport, user));
+    const remote = new RemoteSession(nodeId, this, (user) => end.open(this.#vouch(), user));
     this.#remotes.set(nodeId, remote);
     return remote;
+  }
+
+  #vouch(): Uint8Array {
+    this.#passport ??= encodePassport({ clientId: this.#user.clientId, identity: this.#identity });
+    return this.#passport;
   }
 
   #later(attempts: number, run: () => void): () => void {
