@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { connect } from '@nats-io/transport-node';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -7,6 +6,7 @@ import { readPorts } from '../../packages/cli/src/cluster/runningServer.js';
 import { ensureNatsServer } from '../../scripts/nats/natsServer.js';
 import { ChildScript } from '../support/ChildScript.js';
 import { eventually } from './support/eventually.js';
+import { alive } from './support/ProcessTree.js';
 import { tempFolder } from './support/tempFolder.js';
 
 const HOLDER = new URL('./support/natsHolder.ts', import.meta.url);
@@ -34,14 +34,7 @@ function pidsOf(directory: string, servers: number): readonly number[] {
   return Array.from({ length: servers }, (_, n) => readPorts(join(directory, String(n + 1)))?.pid ?? -1);
 }
 
-function isAlive(pid: number): boolean {
-  // A process that has ended and was not collected yet by its parent does nothing any more.
-  try {
-    return !/\bZ/.test(execFileSync('ps', ['-o', 'stat=', '-p', String(pid)]).toString());
-  } catch {
-    return false;
-  }
-}
+const isAlive = (pid: number): boolean => alive([pid]).length === 1;
 
 function connectTo(urls: string): ReturnType<typeof connect> {
   const { username, password, host } = new URL(urls.split(',')[0] ?? '');

@@ -1,19 +1,17 @@
 import { Command } from 'commander';
-import { messageOf, runtimeError } from '../CliError.js';
 import { envOption } from '../options/envOption.js';
-import { httpUrl, nodeUrl } from '../options/parse.js';
-import { readCluster } from '../status/readCluster.js';
-import { statusText } from '../status/statusText.js';
+import { nodeUrl } from '../options/parse.js';
+import { askNode, askOthers } from '../status/askNode.js';
+import { orphans, statusText } from '../status/statusText.js';
 
 interface StatusOptions {
   readonly url: string;
   readonly json?: true;
 }
 
-const TIMEOUT_MS = 5_000;
-
 const EXAMPLES = `
-Ends with exit code 0 when the node is ready, else 1.
+Asks one node for the cluster as it sees it, and the others, at the addresses that they advertise, for themselves.
+Ends with exit code 0 when the node is ready, no other says that it is not, and every partition has an owner; else 1.
 
 Examples:
   topgun status
@@ -28,24 +26,12 @@ export function statusCommand(): Command {
     .addOption(envOption('--json', 'one JSON object'))
     .addHelpText('after', EXAMPLES)
     .action(async ({ url, json }: StatusOptions) => {
-      const [ready, answer] = await Promise.all([get(httpUrl(url, '/readyz')), get(httpUrl(url, '/cluster'))]);
-      const cluster = readCluster(answer.body);
-      if (cluster === null) throw runtimeError(`${url} is no TopGun node: its /cluster is not what a node answers`);
-      const problem = ready.status === 200 ? null : ready.body.trim();
+      const { problem, cluster: seen } = await askNode(url);
+      const cluster = await askOthers(seen);
       console.log(
         json === true ? JSON.stringify({ ready: problem === null, problem, ...cluster }) : statusText(problem, cluster),
       );
-      if (problem !== null) process.exitCode = 1;
+      const isWell = problem === null && orphans(cluster) === 0 && cluster.nodes.every(({ ready }) => ready !== false);
+      if (!isWell) process.exitCode = 1;
     });
-}
-
-async function get(url: URL): Promise<{ readonly status: number; readonly body: string }> {
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
-    return { status: response.status, body: await response.text() };
-  } catch (error) {
-    // fetch says only that it failed; why is in its cause.
-    const reason = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    throw runtimeError(`${url.origin} cannot be reached: ${messageOf(reason) || 'connection refused'}`, error);
-  }
 }

@@ -1,4 +1,4 @@
-import type { ServerOptions } from '@topgunbuild/server';
+import type { BackboneOptions } from '@topgunbuild/server';
 import type { Command } from 'commander';
 import { usageError } from '../CliError.js';
 import { chooseOne } from '../options/chooseOne.js';
@@ -29,9 +29,8 @@ export function storeChoice(options: StoreOptions, command: Command): StoreChoic
 }
 
 /** As `createServer` takes it. */
-export function backboneOf(choice: StoreChoice): ServerOptions['backbone'] {
+export function backboneOf(choice: StoreChoice): BackboneOptions {
   if (choice.type !== 'nats') return choice;
   const { cluster, replicas, backups, shards } = choice.cluster;
-  const backbone = { type: 'nats', ...choice.nats, cluster, replicas, backups, shards };
-  return backbone as unknown as NonNullable<ServerOptions['backbone']>;
+  return { type: 'nats', ...choice.nats, cluster, replicas, backups, shards };
 }

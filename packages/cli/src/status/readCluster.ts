@@ -1,13 +1,18 @@
-/** One node in the answer of `GET /cluster`. */
+/** One node in the answer of `GET /cluster`. Null: the node that answered does not know it of this one. */
 export interface NodeRow {
   readonly id: string;
   readonly endpoint: string;
   readonly partitions: number;
   readonly shards: number;
-  readonly lag: number;
-  readonly ready: boolean;
-  readonly sessions: number;
-  readonly records: number;
+  /** Shards that it follows, to take them over. */
+  readonly standbys: number;
+  /** Log records that it has still to apply. */
+  readonly lag: number | null;
+  readonly ready: boolean | null;
+  /** Why it is not ready, or why that is not known. */
+  readonly problem: string | null;
+  readonly sessions: number | null;
+  readonly records: number | null;
 }
 
 export interface Cluster {
@@ -16,8 +21,19 @@ export interface Cluster {
   readonly partitionCount: number;
   /** Null: not told. */
   readonly shardCount: number | null;
+  readonly leader: string | null;
+  /** The node that answered. */
+  readonly self: string | null;
   readonly nodes: readonly NodeRow[];
+  /** By partition; null = nobody. */
+  readonly owners: readonly (string | null)[];
+  /** By shard. */
+  readonly epochs: readonly number[];
+  /** By shard. */
+  readonly standbys: readonly (readonly unknown[])[];
 }
+
+type Json = Readonly<Record<string, unknown>>;
 
 /** The answer of `GET /cluster`, with whatever else it tells; null when it is something else. */
 export function readCluster(body: string): Cluster | null {
@@ -34,26 +50,44 @@ export function readCluster(body: string): Cluster | null {
     clusterId: String(clusterId),
     mapVersion: answer.mapVersion,
     partitionCount: Number(partitionCount),
-    shardCount: typeof answer.shardCount === 'number' ? answer.shardCount : null,
+    shardCount: numberOf(answer.shardCount),
+    leader: textOf(answer.leader),
+    self: textOf(answer.self),
     nodes: answer.nodes.filter(isRecord).map(readNode),
+    owners: listOf(answer.owners).map(textOf),
+    epochs: listOf(answer.epochs).map(Number),
+    standbys: listOf(answer.standbys).map(listOf),
   };
 }
 
-function readNode(row: Readonly<Record<string, unknown>>): NodeRow {
-  const number = (name: string): number => (typeof row[name] === 'number' ? row[name] : 0);
+function readNode(row: Json): NodeRow {
   return {
     ...row,
     id: String(row.id),
     endpoint: String(row.endpoint),
-    partitions: number('partitions'),
-    shards: number('shards'),
-    lag: number('lag'),
-    ready: row.ready === true,
-    sessions: number('sessions'),
-    records: number('records'),
+    partitions: numberOf(row.partitions) ?? 0,
+    shards: numberOf(row.shards) ?? 0,
+    standbys: numberOf(row.standbys) ?? 0,
+    lag: numberOf(row.lag),
+    ready: typeof row.ready === 'boolean' ? row.ready : null,
+    problem: textOf(row.problem),
+    sessions: numberOf(row.sessions),
+    records: numberOf(row.records),
   };
 }
 
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+function numberOf(value: unknown): number | null {
+  return typeof value === 'number' ? value : null;
+}
+
+function textOf(value: unknown): string | null {
+  return typeof value === 'string' ? value : null;
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function isRecord(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
