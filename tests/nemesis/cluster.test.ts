@@ -57,6 +57,8 @@ describe('a cluster of three nodes under load', () => {
       expect(gap.worstMs).toBeLessThan(3_000);
       await cluster.settled();
       await moreAcks(log, 200);
+      // What it had under way when it was paused, it tried to append once others owned its shards.
+      expect(await victim.metric('topgun_appends_fenced_total')).toBeGreaterThan(0);
     });
     expect(problems).toEqual([]);
     expect(history.count('reject')).toBe(0);

@@ -40,6 +40,9 @@ export function writeShards(
     'Since a standby was last known to be at the head of the log.',
     ...each(followed, ({ lagMs }) => (lagMs === null ? null : lagMs / 1_000)),
   );
+  text.counter('topgun_appends_fenced_total', 'Log records refused because another node had taken the shard over.', [
+    totals.appendsFenced,
+  ]);
   text.counter('topgun_shard_takeovers_total', 'Shards that this node took over.', [totals.takeovers]);
   text.gauge(
     'topgun_shard_takeover_seconds',

@@ -114,6 +114,8 @@ export interface ShardStats {
   readonly lagRecords: number | null;
   /** How long ago a standby was last known to be at the head of the log; null: it is none. */
   readonly lagMs: number | null;
+  /** Log records that were refused because another node had taken the shard over. */
+  readonly appendsFenced: number;
   /** Times that this node took the shard over, and how long the last one took, from being told to serving. */
   readonly takeovers: number;
   readonly lastTakeoverMs: number | null;
@@ -127,6 +129,7 @@ type TotalledStats =
   | 'opsSuperseded'
   | 'opsRejected'
   | 'queuedBytes'
+  | 'appendsFenced'
   | 'takeovers';
 
 export interface DataPlaneStats {

@@ -158,7 +158,7 @@ export class HostedShard {
     const store = this.#store;
     const extent = 'holding' in phase ? phase.holding.extent : null;
     const lag = phase.name === 'standby' ? phase.follower.lag : null;
-    const { appends, opsApplied, opsSuperseded, opsRejected, takeovers, lastTakeoverMs } = this.#counts;
+    const { appends, appendsFenced, opsApplied, opsSuperseded, opsRejected, takeovers, lastTakeoverMs } = this.#counts;
     return {
       shard: this.id,
       state: this.#stateName,
@@ -176,6 +176,7 @@ export class HostedShard {
       queuedBytes: (this.#writer?.queuedBytes ?? 0) + this.#waiting.bytes,
       lagRecords: lag?.behind ?? null,
       lagMs: lag?.ms ?? null,
+      appendsFenced,
       takeovers,
       lastTakeoverMs,
     };

@@ -221,6 +221,7 @@ export class LocalDataPlane implements DataPlane, ShardHost, HostedShardOwner {
       opsSuperseded: 0,
       opsRejected: 0,
       queuedBytes: 0,
+      appendsFenced: 0,
       takeovers: 0,
     };
     for (const shard of shards) {

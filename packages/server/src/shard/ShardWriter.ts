@@ -294,6 +294,7 @@ export class ShardWriter {
         if (after === 'fenced') throw new TopGunError('STORAGE_FAILED', 'The log refuses records at its own head.');
         this.#append(flight);
       } else if (first.prev !== flight.expectedSeq || !sameBytes(first.bytes, flight.bytes)) {
+        this.#counts.appendsFenced++;
         this.#stepDown();
       } else {
         this.#settle(flight, first.seq);

@@ -92,6 +92,7 @@ export class FakePlane implements DataPlane {
       opsSuperseded: 0,
       opsRejected: 0,
       queuedBytes: 0,
+      appendsFenced: 0,
       takeovers: 0,
     };
     return {
