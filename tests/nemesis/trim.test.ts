@@ -36,7 +36,9 @@ async function startNode(nats: NatsServer, nodeId: string): Promise<Node> {
 /** Writes one register again and again wherever it is taken, and remembers what was acknowledged. */
 class Register {
   readonly key: string;
+  /** The last value that was. */
   acked = 0;
+  ackedWrites = 0;
   refused = 0;
   #value = 0;
   readonly #replica: string;
@@ -53,8 +55,10 @@ class Register {
     const isTaken = await new Promise<boolean>((resolve) => {
       plane.write(ops, null, (rejected, notOwner) => resolve(rejected.length + notOwner.length === 0));
     });
-    if (isTaken) this.acked = value;
-    else this.refused++;
+    if (isTaken) {
+      this.acked = value;
+      this.ackedWrites++;
+    } else this.refused++;
   }
 
   get attempted(): number {
@@ -119,10 +123,14 @@ it('a log that is trimmed all the time, with owners that change and some that do
       break;
     }
   }
-  const acked = registers.reduce((sum, register) => sum + register.acked, 0);
+  const acked = registers.reduce((sum, register) => sum + register.ackedWrites, 0);
   const refused = registers.reduce((sum, register) => sum + register.refused, 0);
   const takeovers = nodes.reduce((sum, { plane }) => sum + plane.stats().totals.takeovers, 0);
-  process.stdout.write(`trimmed log: ${acked} writes up to, ${refused} refused, ${takeovers} takeovers of shards\n`);
+  const fenced = nodes.reduce((sum, { plane }) => sum + plane.stats().totals.appendsFenced, 0);
+  process.stdout.write(
+    `trimmed log: ${acked} writes acked, ${refused} refused, ${takeovers} takeovers, ${fenced} appends of former owners fenced\n`,
+  );
+  expect(fenced).toBeGreaterThan(0);
   expect(takeovers).toBeGreaterThan(MOVES);
   expect(refused).toBeGreaterThan(MOVES);
 }, 120_000);

@@ -42,7 +42,7 @@ export interface NodeCoreOptions {
 const STOP_MS = 9_000;
 /** Of that, how long others may take to serve what this node owned. */
 const HAND_OVER_MS = 5_000;
-/** Of that, how long peers may take to close. */
+/** How long sessions may take to be answered and end, and once more to be cut off. */
 const GOODBYE_MS = 1_500;
 /** What a log record has beside the operations in it. */
 const RECORD_OVERHEAD = 64 * 1024;
@@ -141,7 +141,8 @@ export class NodeCore {
     // While others take over, clients are served as ever: what they write goes where it belongs by then.
     await this.membership?.leave(HAND_OVER_MS);
     this.sessions.goodbye('the node stops');
-    // Sessions end by themselves once their operations are answered, which the data plane does as it closes.
+    // Sessions end by themselves once their operations are answered, here or by other nodes.
+    await this.sessions.emptied(GOODBYE_MS);
     await this.close();
     this.sessions.closeAll('the node stops');
     await this.sessions.emptied(GOODBYE_MS);
@@ -149,7 +150,7 @@ export class NodeCore {
 
   /** Finishes what is queued and closes the data plane. */
   close(): Promise<void> {
-    const leftMs = this.#stopsAt - this.#runtime.monotonic() - GOODBYE_MS;
+    const leftMs = Math.max(0, this.#stopsAt - this.#runtime.monotonic() - GOODBYE_MS);
     this.#closed ??= this.#atMost(Math.min(STOP_MS - GOODBYE_MS, leftMs), this.#close());
     return this.#closed;
   }
