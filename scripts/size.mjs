@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
 /** What the bundle may weigh today. The goal is 25 kB. */
-const BUDGET_KB = 45;
+const BUDGET_KB = 56;
 
 const { outputFiles } = await build({
   entryPoints: ['@topgunbuild/client'],

@@ -1,4 +1,8 @@
 import { type Query, type Runtime, systemRuntime, TopGunError } from '@topgunbuild/core';
+import { ClusterClient, type ClusterStats } from './cluster/ClusterClient.js';
+import type { ClusterOptions } from './cluster/ClusterOptions.js';
+import type { NodeHealth } from './cluster/ConnectionPool.js';
+import { type KeyOwner, NO_ROUTES, type RoutingMetrics } from './cluster/PartitionRouter.js';
 import type { IConnectionProvider } from './connection/ConnectionProvider.js';
 import type { Logger } from './connection/Logger.js';
 import { SingleServerProvider } from './connection/SingleServerProvider.js';
@@ -17,8 +21,10 @@ import { TopicHandle } from './handles/TopicHandle.js';
 import type { IStorageAdapter } from './storage/StorageAdapter.js';
 
 export interface TopGunClientOptions {
-  /** The server: ws, wss, http or https. Without it the client is for itself. */
+  /** The server: ws, wss, http or https. Without it, and without a cluster, the client is for itself. */
   readonly url?: string;
+  /** A cluster, in place of `url`. */
+  readonly cluster?: ClusterOptions;
   /** Where replica and op-log survive the process. Default: memory. */
   readonly storage?: IStorageAdapter;
   /** A JWT, or a function that gives one: it is asked for every handshake, and again before the token ends. */
@@ -45,6 +51,8 @@ const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };
  * await client.start();
  * client.getMap<string>('greetings').set('hello', 'world');
  * ```
+ *
+ * With a cluster nothing else changes: `new TopGunClient({ cluster: { seeds: ['ws://a:8080', 'ws://b:8080'] } })`.
  */
 export class TopGunClient {
   readonly #engine: SyncEngine;
@@ -56,7 +64,7 @@ export class TopGunClient {
 
   /** @throws TopGunError INVALID_VALUE for options that contradict themselves */
   constructor(options: TopGunClientOptions = {}) {
-    const { url, clientId } = options;
+    const { url, cluster, clientId } = options;
     if (clientId !== undefined && !CLIENT_ID.test(clientId)) {
       throw new TopGunError('INVALID_VALUE', 'clientId must have 1 to 64 characters of A-Z a-z 0-9 _ and -.');
     }
@@ -64,8 +72,11 @@ export class TopGunClient {
     this.#runtime = options.runtime ?? systemRuntime();
     this.#tokens = new TokenSource(this.#runtime, options.auth ?? null);
     this.#events = new Emitter((error) => logger.error({ error }, 'A listener threw'));
-    const createProvider =
-      url === undefined ? null : () => this.#createProvider(url, { ...options, logger, runtime: this.#runtime });
+    if (url !== undefined && cluster !== undefined) {
+      throw new TopGunError('INVALID_VALUE', 'Give the client either a url or a cluster, not both.');
+    }
+    const isLocal = url === undefined && cluster === undefined;
+    const createProvider = isLocal ? null : () => this.#createProvider(options, logger);
     // Made once in vain, so that a wrong URL is told here and not later.
     createProvider?.();
     this.#engine = new SyncEngine({
@@ -102,20 +113,20 @@ export class TopGunClient {
     return this.#events.on(name, listener);
   }
 
-  /** Resolves when the client is online. @throws TopGunError TIMEOUT, AUTH_*, CLOSED */
+  /** Resolves when the client is online, and knows the partition map of its cluster. @throws TopGunError TIMEOUT, AUTH_*, CLOSED */
   ready(options: WaitOptions = {}): Promise<void> {
-    if (this.status === 'online') return Promise.resolve();
+    if (this.#isReady) return Promise.resolve();
     if (this.status === 'local') {
-      return Promise.reject(new TopGunError('UNAVAILABLE', 'This client has no server: give it a url.'));
+      return Promise.reject(new TopGunError('UNAVAILABLE', 'This client has no server: give it a url or a cluster.'));
     }
     const stop: (() => void)[] = [];
     const online = new Promise<void>((resolve, reject) => {
-      const onStatus = (status: ClientStatus) => {
-        if (status === 'online') resolve();
-        if (status === 'closed') reject(new TopGunError('CLOSED', 'The client was closed.'));
+      const check = (): void => {
+        if (this.#isReady) resolve();
+        if (this.status === 'closed') reject(new TopGunError('CLOSED', 'The client was closed.'));
       };
-      stop.push(this.on('status', onStatus), this.on('auth-failed', reject));
-      onStatus(this.status);
+      stop.push(this.on('status', check), this.on('partition-map', check), this.on('auth-failed', reject));
+      check();
     });
     return withTimeout(this.#runtime, online, options).finally(() => {
       for (const unsubscribe of stop) unsubscribe();
@@ -171,17 +182,51 @@ export class TopGunClient {
     return this.#engine.partitionMap?.version ?? 0;
   }
 
-  #createProvider(
-    url: string,
-    options: TopGunClientOptions & { readonly logger: Logger; readonly runtime: Runtime },
-  ): IConnectionProvider {
-    return new SingleServerProvider({
-      url,
-      runtime: options.runtime,
-      transport: options.transportPort ?? new WebSocketTransport({ WebSocket: options.WebSocket }),
+  /** Whether operations go straight to the owners of their keys: false with a single server, or before there is a map. */
+  isRoutingActive(): boolean {
+    return this.#cluster?.isRoutingActive ?? false;
+  }
+
+  /** What is known of the cluster; null with a single server. */
+  getClusterStats(): ClusterStats | null {
+    return this.#cluster?.stats ?? null;
+  }
+
+  /** How operations went, since the start; zeros with a single server. */
+  getRoutingMetrics(): RoutingMetrics {
+    return this.#cluster?.metrics ?? NO_ROUTES;
+  }
+
+  /** The connections by node; empty with a single server. */
+  getClusterHealth(): Readonly<Record<string, NodeHealth>> {
+    return this.#cluster?.health ?? {};
+  }
+
+  /** Who owns `key`; null with a single server, before there is a map, or while nobody does. */
+  getOwner(key: string): KeyOwner | null {
+    return this.#cluster?.getOwner(key) ?? null;
+  }
+
+  get #cluster(): ClusterClient | null {
+    const { provider } = this.#engine;
+    return provider instanceof ClusterClient ? provider : null;
+  }
+
+  get #isReady(): boolean {
+    return this.status === 'online' && (this.#cluster === null || this.getPartitionMapVersion() > 0);
+  }
+
+  #createProvider(options: TopGunClientOptions, logger: Logger): IConnectionProvider {
+    const { url = '', cluster, transportPort, WebSocket } = options;
+    const ports = {
+      runtime: this.#runtime,
+      transport: transportPort ?? new WebSocketTransport({ WebSocket }),
       credentials: () => this.#engine.credentials(),
-      logger: options.logger,
-    });
+      logger,
+    };
+    return cluster === undefined
+      ? new SingleServerProvider({ url, ...ports })
+      : new ClusterClient({ ...cluster, ...ports });
   }
 }
 

@@ -1,4 +1,8 @@
 export { type ErrorCode, TopGunError } from '@topgunbuild/core';
+export type { ClusterStats } from './cluster/ClusterClient.js';
+export type { ClusterOptions } from './cluster/ClusterOptions.js';
+export type { NodeHealth } from './cluster/ConnectionPool.js';
+export type { KeyOwner, RoutingMetrics } from './cluster/PartitionRouter.js';
 export type { Credentials, IConnectionProvider, ProviderEvent, SentBatch } from './connection/ConnectionProvider.js';
 export type { Logger } from './connection/Logger.js';
 export type { CloseInfo, FrameConnection, FrameHandlers, Transport } from './connection/Transport.js';

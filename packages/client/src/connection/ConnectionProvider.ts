@@ -25,6 +25,11 @@ export type ProviderEvent =
       readonly map: PartitionMap | null;
       /** The server's wall clock minus the client's monotonic clock, at the moment the answer was made: best estimate. */
       readonly serverTimeAt: { readonly serverTime: number; readonly monotonic: number };
+      /**
+       * The provider has kept every subscription that it was given, and brings it to wherever it belongs by itself. False:
+       * queries and topics have to be subscribed, again or for the first time.
+       */
+      readonly keepsSubscriptions: boolean;
     }
   /** `reauthenticate` renewed the credentials of an open connection. */
   | { readonly type: 'renewed'; readonly nodeId: string; readonly subject: string; readonly expiresAt: number }

@@ -86,6 +86,8 @@ export type NodeEvent =
   | { readonly type: 'time'; readonly time: ServerTime }
   | { readonly type: 'message'; readonly message: ServerMessage }
   | { readonly type: 'drain' }
+  /** The server said GOODBYE: nothing can be sent any more, what is on its way still arrives. */
+  | { readonly type: 'leaving'; readonly reason: string }
   /** The last event. `session`: what the connection had, null when it never became ready. */
   | {
       readonly type: 'ended';

@@ -146,7 +146,14 @@ function whenReady(state: ReadyState, message: ServerMessage, now: number, times
         : lost(message.code, message.message);
     case 'GOODBYE': {
       const { hello, session } = state;
-      return { next: { name: 'leaving', deadline: now + times.leaveMs, hello, session, end: goodbye(message, now) } };
+      const next: NodeState = {
+        name: 'leaving',
+        deadline: now + times.leaveMs,
+        hello,
+        session,
+        end: goodbye(message, now),
+      };
+      return { next, emit: { type: 'leaving', reason: message.reason } };
     }
     case 'AUTH_REQUIRED':
       return unexpected(message);

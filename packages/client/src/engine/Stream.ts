@@ -125,8 +125,9 @@ export class Stream {
       this.#full = 'all';
       this.#seen = new Set();
     } else {
+      // Without notes, what has come so far came into an empty map: only these shards need any.
+      if (this.#full === 'none' || this.#seen === null) this.#full = new Set();
       this.#seen ??= new Set();
-      if (this.#full === 'none') this.#full = new Set();
       const reset = new Set(message.shards);
       for (const shard of reset) {
         this.#cursors.delete(shard);

@@ -113,8 +113,12 @@ export class Streams {
     return false;
   }
 
-  /** A connection was made: subscribes everything that is wanted. */
-  onConnected(): void {
+  /** A connection was made: subscribes everything that is wanted; or what was not sent yet, where the rest is kept. */
+  onConnected(isKept: boolean): void {
+    if (isKept) {
+      this.onDrain();
+      return;
+    }
     this.#unsent.clear();
     for (const stream of this.#byId.values()) if (stream.users > 0) this.#subscribe(stream);
   }

@@ -374,8 +374,8 @@ export class SyncEngine {
     if (isOtherLog) this.#writes.offerAgain(`${this.#account.clientId}.`);
     this.#replica.release();
     this.#events.emit('node', { type: 'connected', nodeId: event.nodeId });
-    this.#streams.onConnected();
-    this.topics.onConnected();
+    this.#streams.onConnected(event.keepsSubscriptions);
+    this.topics.onConnected(event.keepsSubscriptions);
     this.#sender.resume();
   }
 

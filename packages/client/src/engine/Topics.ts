@@ -47,7 +47,12 @@ export class Topics {
     return () => this.#unsubscribe(topic, listener);
   }
 
-  onConnected(): void {
+  /** A connection was made: subscribes everything; or what was not sent yet, where the rest is kept. */
+  onConnected(isKept: boolean): void {
+    if (isKept) {
+      this.onDrain();
+      return;
+    }
     this.#unsent.clear();
     for (const topic of this.#listeners.keys()) this.#subscribe(topic);
   }

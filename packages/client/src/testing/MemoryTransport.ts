@@ -24,6 +24,8 @@ export class MemoryTransport implements Transport {
   readonly #acceptors = new Map<string, ((peer: MemoryPeer) => void) | 'blackhole'>();
   /** When each attempt to connect was made, ms of the monotonic clock. */
   readonly attempts: number[] = [];
+  /** And where to. */
+  readonly endpoints: string[] = [];
 
   constructor(runtime: Runtime, latencyMs = 1) {
     this.#runtime = runtime;
@@ -36,12 +38,26 @@ export class MemoryTransport implements Transport {
     return () => this.#acceptors.delete(endpoint);
   }
 
+  /** Whoever comes to `endpoint` is passed on to where `target` says at that moment. */
+  forward(endpoint: string, target: () => string): void {
+    this.#acceptors.set(endpoint, (peer) => {
+      const accept = this.#acceptors.get(target());
+      if (typeof accept === 'function') accept(peer);
+      else peer.close(1006, 'nobody there');
+    });
+  }
+
+  refuse(endpoint: string): void {
+    this.#acceptors.delete(endpoint);
+  }
+
   blackhole(endpoint: string): void {
     this.#acceptors.set(endpoint, 'blackhole');
   }
 
   connect(endpoint: string, handlers: FrameHandlers): FrameConnection {
     this.attempts.push(this.#runtime.monotonic());
+    this.endpoints.push(endpoint);
     const link = new MemoryLink(this.#runtime, this.#latencyMs, handlers);
     link.later(() => {
       const accept = this.#acceptors.get(endpoint);
