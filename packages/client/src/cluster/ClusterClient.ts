@@ -22,7 +22,7 @@ import { ConnectionPool, type NodeHealth, type PoolEvent } from './ConnectionPoo
 import { MapRefresh } from './MapRefresh.js';
 import { OpBatches } from './OpBatches.js';
 import { type KeyOwner, PartitionRouter, type RoutingMetrics } from './PartitionRouter.js';
-import type { PooledConnection } from './PooledConnection.js';
+import type { PooledConnection } from './PoolNode.js';
 import { QueryHub } from './QueryHub.js';
 import { Seeds } from './Seeds.js';
 

@@ -5,7 +5,7 @@ import { webSocketUrl } from '../connection/webSocketUrl.js';
 import type { CheckedClusterOptions } from './ClusterOptions.js';
 import type { ConnectionPool } from './ConnectionPool.js';
 import type { PartitionRouter } from './PartitionRouter.js';
-import type { PooledConnection } from './PooledConnection.js';
+import type { PooledConnection } from './PoolNode.js';
 
 /** Which nodes this client talks to: all that the map lists or, without smart routing, the one that was there first. */
 export class ClusterNodes {

@@ -11,7 +11,7 @@ import {
   type ServerMessage,
   shardOfKey,
 } from '@topgunbuild/core';
-import type { PooledConnection } from './PooledConnection.js';
+import type { PooledConnection } from './PoolNode.js';
 import { ShardCursors } from './ShardCursors.js';
 
 /** One stream at one node. Its shards stay the same; when one of them leaves the node the whole part ends. */

@@ -1,5 +1,5 @@
 import type { TopicMessage, TopicPubMessage } from '@topgunbuild/core';
-import type { PooledConnection } from './PooledConnection.js';
+import type { PooledConnection } from './PoolNode.js';
 
 /** The ready connection for the messages of a topic, at any node; null: there is none. */
 type Pick = (topic: string) => PooledConnection | null;

@@ -7,8 +7,7 @@ import type { ReconnectTimes } from '../connection/ReconnectPolicy.js';
 import { StandingConnection, type StandingEvent } from '../connection/StandingConnection.js';
 import type { Transport } from '../connection/Transport.js';
 import { type BreakerTimes, CircuitBreaker } from './CircuitBreaker.js';
-import { PooledConnection } from './PooledConnection.js';
-import { PoolNode } from './PoolNode.js';
+import { PooledConnection, PoolNode } from './PoolNode.js';
 
 export interface ConnectionPoolOptions {
   readonly transport: Transport;

@@ -9,7 +9,7 @@ import {
 import type { SentBatch } from '../connection/ConnectionProvider.js';
 import type { ConnectionPool } from './ConnectionPool.js';
 import type { PartitionRouter } from './PartitionRouter.js';
-import type { PooledConnection } from './PooledConnection.js';
+import type { PooledConnection } from './PoolNode.js';
 
 export interface OpBatchesPorts {
   readonly runtime: Runtime;

@@ -6,7 +6,7 @@ import type {
   QuerySubMessage,
 } from '@topgunbuild/core';
 import { ClusterQuery, type ClusterQueryPorts, type QueryPart } from './ClusterQuery.js';
-import type { PooledConnection } from './PooledConnection.js';
+import type { PooledConnection } from './PoolNode.js';
 
 type QueryMessage = QueryRecordsMessage | QueryResetMessage | NotOwnerMessage;
 

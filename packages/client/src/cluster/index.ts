@@ -10,5 +10,4 @@ export {
   type Route,
   type RoutingMetrics,
 } from './PartitionRouter.js';
-export type { PooledConnection } from './PooledConnection.js';
-export type { PoolNode } from './PoolNode.js';
+export type { PooledConnection, PoolNode } from './PoolNode.js';
