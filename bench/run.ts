@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bundle } from './benches/bundle.js';
 import { capacity } from './benches/capacity.js';
+import { cluster } from './benches/cluster.js';
 import { codec } from './benches/codec.js';
 import { local } from './benches/local.js';
 import { memory } from './benches/memory.js';
@@ -23,6 +24,7 @@ import { tableOf } from './harness/format.js';
 const BENCHES: readonly Bench[] = [
   writes,
   capacity,
+  cluster,
   propagation,
   observed,
   local,

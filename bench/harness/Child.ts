@@ -35,10 +35,21 @@ export class Child<R extends Role> {
     });
   }
 
+  get pid(): number {
+    return this.#process.pid ?? -1;
+  }
+
   async stop(): Promise<void> {
-    if (this.#process.exitCode !== null) return;
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
     const exited = once(this.#process, 'exit');
     this.#process.disconnect();
+    await exited;
+  }
+
+  /** As a crash would end it. */
+  async kill(): Promise<void> {
+    const exited = once(this.#process, 'exit');
+    this.#process.kill('SIGKILL');
     await exited;
   }
 
