@@ -53,7 +53,7 @@ export interface NodeHealth {
 }
 
 /** What a node that is not wanted any more gets to answer what it was sent. */
-const DRAIN_MS = 1_000;
+const DRAIN_MS = 300;
 const DEFAULT_MAX_PENDING = 20_000;
 const STATES = ['ready', 'leaving', 'authenticating', 'asking', 'opening', 'waiting', 'refused'] as const;
 
@@ -130,7 +130,7 @@ export class ConnectionPool {
     return true;
   }
 
-  /** Ends the connections to a node, once what was sent over them is answered or a second has passed. */
+  /** Ends the connections to a node, once what was sent over them is answered, or after a moment. */
   removeNode(nodeId: string): void {
     const node = this.#nodes.get(nodeId);
     if (node === undefined || node.isDrained) return;
