@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { PLANTS, type Plant } from './plants.js';
-import { type Outcome, simulate } from './simulate.js';
+import type { Outcome } from './play.js';
+import { simulate } from './simulate.js';
 import type { Profile } from './workload/Profile.js';
 
 const MAX_SEEDS = 60;

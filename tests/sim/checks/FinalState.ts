@@ -9,7 +9,7 @@ import {
 } from '@topgunbuild/core';
 import { idOf, stampId } from '../history/WireLog.js';
 import type { Item } from '../workload/queries.js';
-import type { SimNode } from '../world/SimNode.js';
+import type { World } from '../world/World.js';
 
 export interface LwwRow {
   readonly ms: number;
@@ -25,18 +25,18 @@ export interface OrRow {
   readonly removed: ReadonlySet<string>;
 }
 
-/** What the node holds, read through a stream of its own. */
+/** What the servers hold, read through streams of its own. */
 export interface FinalState {
   readonly lww: ReadonlyMap<string, ReadonlyMap<string, LwwRow>>;
   readonly or: ReadonlyMap<string, OrRow>;
   readonly counters: ReadonlyMap<string, CounterState>;
 }
 
-export function readFinalState(node: SimNode): FinalState {
+export function readFinalState(world: Pick<World, 'rows'>): FinalState {
   const lww = new Map<string, Map<string, LwwRow>>();
   for (const map of ['items', 'docs']) {
     const rows = new Map<string, LwwRow>();
-    for (const batch of node.rows(map)) {
+    for (const batch of world.rows(map)) {
       for (let i = 0; i < batch.count; i++) {
         if (kindOfTag(batch.tags[i] as number) !== Kind.LWW) continue;
         rows.set(batch.keys[i] as string, {
@@ -51,7 +51,7 @@ export function readFinalState(node: SimNode): FinalState {
     lww.set(map, rows);
   }
   const or = new Map<string, OrRow>();
-  for (const batch of node.rows('tags')) {
+  for (const batch of world.rows('tags')) {
     for (let i = 0; i < batch.count; i++) {
       if (batch.tags[i] !== Tag.OR_STATE) continue;
       const state = decodeOrState(batch.bytes(i).slice());
@@ -66,7 +66,7 @@ export function readFinalState(node: SimNode): FinalState {
     }
   }
   const counters = new Map<string, CounterState>();
-  for (const batch of node.rows('hits')) {
+  for (const batch of world.rows('hits')) {
     for (let i = 0; i < batch.count; i++) {
       if (batch.tags[i] === Tag.COUNTER_STATE)
         counters.set(batch.keys[i] as string, decodeCounterState(batch.bytes(i).slice()));

@@ -5,20 +5,21 @@ import type { ChaosKind } from './Profile.js';
 const HOUR = 3_600_000;
 const YEAR = 365 * 24 * HOUR;
 
-/** Breaks things at random until it is told to stop. */
-export class Chaos {
-  readonly #world: World;
-  readonly #random: Random;
+/** Breaks things at random until it is told to stop. What befalls servers is for those who know which there are. */
+export abstract class Chaos<W extends World> {
+  protected readonly world: W;
+  protected readonly random: Random;
   #isOver = false;
-  #backup: ReturnType<World['disk']['backup']> | null = null;
 
-  constructor(world: World, random: Random) {
-    this.#world = world;
-    this.#random = random;
+  constructor(world: W, random: Random) {
+    this.world = world;
+    this.random = random;
   }
 
+  protected abstract strikeServers(kind: ChaosKind): void;
+
   start(): void {
-    for (const [kind, meanMs] of this.#world.profile.chaos) this.#plan(kind, meanMs);
+    for (const [kind, meanMs] of this.world.profile.chaos) this.#plan(kind, meanMs);
   }
 
   stop(): void {
@@ -26,18 +27,18 @@ export class Chaos {
   }
 
   #plan(kind: ChaosKind, meanMs: number): void {
-    this.#world.time.at(this.#random.wait(meanMs), () => {
+    this.world.time.at(this.random.wait(meanMs), () => {
       if (this.#isOver) return;
-      this.#world.trace(() => `chaos: ${kind}`);
-      this.#world.faults.count(kind);
+      this.world.trace(() => `chaos: ${kind}`);
+      this.world.faults.count(kind);
       this.#strike(kind);
       this.#plan(kind, meanMs);
     });
   }
 
   #strike(kind: ChaosKind): void {
-    const world = this.#world;
-    const random = this.#random;
+    const world = this.world;
+    const random = this.random;
     const { faults } = world;
     switch (kind) {
       case 'cut': {
@@ -58,10 +59,10 @@ export class Chaos {
       }
       case 'refuse':
         if (random.chance(0.5))
-          return this.#during(random.wait(5_000), (on) => {
+          return this.during(random.wait(5_000), (on) => {
             faults.refusing = on;
           });
-        return this.#during(random.wait(5_000), (on) => {
+        return this.during(random.wait(5_000), (on) => {
           faults.unreachable = on;
         });
       case 'slowReader': {
@@ -75,30 +76,20 @@ export class Chaos {
       case 'latency':
         faults.latencyMs = random.pick([1, 5, 50, 400]);
         return;
-      case 'nodeCrash':
-        world.crashNode();
-        world.time.at(random.wait(2_000), () => world.startNode());
-        return;
-      case 'nodeStop':
-        void world
-          .stopNode()
-          .then(() => world.time.sleep(random.wait(1_000)))
-          .then(() => world.startNode());
-        return;
       case 'diskSlow':
-        return this.#during(random.wait(5_000), (on) => {
+        return this.during(random.wait(5_000), (on) => {
           faults.diskMs = on ? 300 : 2;
         });
       case 'appendFails':
-        return this.#during(random.wait(6_000), (on) => {
+        return this.during(random.wait(6_000), (on) => {
           faults.appendFails = on ? 0.5 : 0;
         });
       case 'appendFailsAfter':
-        return this.#during(random.wait(6_000), (on) => {
+        return this.during(random.wait(6_000), (on) => {
           faults.appendFailsAfter = on ? 0.5 : 0;
         });
       case 'diskFull':
-        return this.#during(random.wait(5_000), (on) => {
+        return this.during(random.wait(5_000), (on) => {
           faults.diskFull = on;
         });
       case 'clientCrash': {
@@ -122,48 +113,30 @@ export class Chaos {
         return;
       }
       case 'commitFails':
-        return this.#during(random.wait(5_000), (on) => {
+        return this.during(random.wait(5_000), (on) => {
           faults.clientCommitFails = on ? 0.6 : 0;
         });
       case 'commitSlow':
-        return this.#during(random.wait(5_000), (on) => {
+        return this.during(random.wait(5_000), (on) => {
           faults.clientCommitMs = on ? 500 : 2;
         });
       case 'clockJump':
         random.pick(world.clients).jumpClock(random.pick([-HOUR, HOUR, YEAR, -YEAR, 5_000, -5_000]));
         return;
-      case 'nodeClockJump':
-        world.jumpNodeClock(random.between(-20_000, 20_000));
-        return;
       case 'authDown':
-        return this.#during(random.wait(4_000), (on) => {
+        return this.during(random.wait(4_000), (on) => {
           faults.authDown = on;
         });
       case 'tokenSwap':
         random.pick(world.clients).refreshToken();
         return;
-      case 'restoreBackup':
-        return this.#backUpOrRestore();
+      default:
+        return this.strikeServers(kind);
     }
   }
 
-  /** First a backup is made; the next time the node goes back to it. */
-  #backUpOrRestore(): void {
-    const world = this.#world;
-    if (this.#backup === null) {
-      this.#backup = world.disk.backup();
-      return;
-    }
-    world.crashNode();
-    world.disk.restore(this.#backup);
-    this.#backup = null;
-    world.history.restores++;
-    world.history.wire.forgetAcks();
-    world.time.at(this.#random.wait(1_000), () => world.startNode());
-  }
-
-  #during(ms: number, set: (on: boolean) => void): void {
+  protected during(ms: number, set: (on: boolean) => void): void {
     set(true);
-    this.#world.time.at(ms, () => set(false));
+    this.world.time.at(ms, () => set(false));
   }
 }

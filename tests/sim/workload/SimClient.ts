@@ -72,7 +72,7 @@ export class SimClient {
     this.started = false;
     this.#heard = new Set();
     const client = new TopGunClient({
-      url: 'ws://node',
+      ...this.#world.connectOptions(this.profile),
       runtime: process,
       transportPort: this.#world.network.transport(process),
       logger: this.#world.clientLogger(process),

@@ -7,10 +7,12 @@ import type { VirtualTime } from '../kernel/VirtualTime.js';
 import { Channel } from './Channel.js';
 import type { Faults } from './Faults.js';
 
+/** Null: nobody listens there, and the machine says so. */
+export type Acceptance = { readonly session: Session; readonly process: SimProcess } | 'unanswered' | null;
+
 /** Where a connection leads: a node that takes sessions, if it runs. */
 export interface Acceptor {
-  /** Null: nobody listens there. */
-  accept(peer: Peer): { readonly session: Session; readonly process: SimProcess } | null;
+  accept(peer: Peer, endpoint: string, client: SimProcess): Acceptance;
 }
 
 /** Hears of every frame as it is handed over. */
@@ -49,7 +51,7 @@ export class Link {
   #clientOpen = true;
   #serverOpen = false;
 
-  constructor(id: number, client: SimProcess, handlers: FrameHandlers, ports: LinkPorts) {
+  constructor(id: number, client: SimProcess, endpoint: string, handlers: FrameHandlers, ports: LinkPorts) {
     const { time, random, faults } = ports;
     this.id = id;
     this.client = client;
@@ -66,9 +68,9 @@ export class Link {
       time,
       delay,
       (frame) => this.#arriveDown(frame),
-      () => this.#session?.onDrain(),
+      () => this.server?.reach(() => this.#session?.onDrain()),
     );
-    this.#open();
+    this.#open(endpoint);
   }
 
   /** What the client holds in its hands. */
@@ -139,11 +141,13 @@ export class Link {
     if (random.chance(0.8)) this.#endClient(random.wait(20), 1006, '');
   }
 
-  #open(): void {
+  #open(endpoint: string): void {
     const { time, random, faults, acceptor } = this.#ports;
     if (faults.unreachable) return faults.count('connect unanswered');
     time.at(faults.networkDelay(random), () => {
-      const accepted = faults.refusing || !this.client.isAlive ? null : acceptor.accept(this.#peer());
+      const isRefused = faults.refusing || !this.client.isAlive;
+      const accepted = isRefused ? null : acceptor.accept(this.#peer(), endpoint, this.client);
+      if (accepted === 'unanswered') return faults.count('connect unanswered');
       if (accepted === null) {
         faults.count('connect refused');
         this.#endClient(faults.networkDelay(random), 1006, '');
@@ -178,9 +182,11 @@ export class Link {
   }
 
   #arriveUp(frame: Uint8Array): void {
-    if (!this.#serverOpen || this.#session === null) return;
-    this.#ports.tap.arrivedUp(this, frame);
-    this.#session.onFrame(frame);
+    this.server?.reach(() => {
+      if (!this.#serverOpen || this.#session === null) return;
+      this.#ports.tap.arrivedUp(this, frame);
+      this.#session.onFrame(frame);
+    });
   }
 
   #arriveDown(frame: Uint8Array): void {
@@ -209,8 +215,9 @@ export class Link {
     this.#ports.time.at(delayMs, () => {
       if (!this.#serverOpen) return;
       this.#serverOpen = false;
-      if (this.server?.isAlive) this.#session?.onClosed();
+      const session = this.#session;
       this.#session = null;
+      this.server?.reach(() => session?.onClosed());
       this.#gone();
     });
   }

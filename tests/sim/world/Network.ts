@@ -15,9 +15,9 @@ export class Network {
   /** The network as a client's process sees it. */
   transport(client: SimProcess): Transport {
     return {
-      connect: (_endpoint, handlers) => {
+      connect: (endpoint, handlers) => {
         const ports = { ...this.#ports, onGone: (link: Link) => this.links.delete(link) };
-        const link = new Link(this.#nextId++, client, handlers, ports);
+        const link = new Link(this.#nextId++, client, endpoint, handlers, ports);
         this.links.add(link);
         return link.connection();
       },

@@ -1,4 +1,4 @@
-import type { Logger } from '@topgunbuild/client';
+import type { Logger, TopGunClientOptions } from '@topgunbuild/client';
 import {
   type ClientMessage,
   decodeClientMessage,
@@ -9,46 +9,44 @@ import {
   type ServerMessage,
   Tag,
 } from '@topgunbuild/core';
+import type { Peer } from '../../../packages/server/src/session/Peer.js';
 import { History } from '../history/History.js';
 import type { Random } from '../kernel/Random.js';
-import { EPOCH_MS, SimProcess } from '../kernel/SimProcess.js';
+import type { SimProcess } from '../kernel/SimProcess.js';
 import { VirtualTime } from '../kernel/VirtualTime.js';
 import type { ClientProfile, Profile } from '../workload/Profile.js';
 import { SimClient } from '../workload/SimClient.js';
 import { ClientDisk } from './ClientDisk.js';
 import { Faults } from './Faults.js';
+import type { Acceptance, Link } from './Link.js';
 import { Network } from './Network.js';
-import { ServerDisk } from './ServerDisk.js';
-import { SimNode } from './SimNode.js';
 
 export type Tracer = (line: string) => void;
 
-/** One node, its clients, their disks and the network between them. */
-export class World {
+/** Servers, their clients, the clients' disks and the network between them. */
+export abstract class World {
   readonly profile: Profile;
   readonly random: Random;
   readonly time: VirtualTime;
   readonly faults = new Faults();
   readonly history = new History();
   readonly network: Network;
-  readonly disk: ServerDisk;
   readonly clients: SimClient[] = [];
-  node: SimNode | null = null;
+  /** For what the servers keep. */
+  protected readonly storageRandom: Random;
   readonly #tracer: Tracer | null;
-  #nodeWallOffset = 0;
-  #starts = 0;
 
   constructor(profile: Profile, random: Random, tracer: Tracer | null) {
     this.profile = profile;
     this.random = random;
     this.#tracer = tracer;
     this.time = new VirtualTime(random.fork(), (error) => this.history.violate('exception', describe(error)));
-    this.disk = new ServerDisk(this.time, random.fork(), this.faults);
+    this.storageRandom = random.fork();
     this.network = new Network({
       time: this.time,
       random: random.fork(),
       faults: this.faults,
-      acceptor: { accept: (peer) => this.node?.accept(peer) ?? null },
+      acceptor: { accept: (peer, endpoint, client) => this.accept(peer, endpoint, client) },
       tap: {
         sentUp: (link, frame) => {
           this.history.wire.onUp(link, frame);
@@ -57,6 +55,7 @@ export class World {
         arrivedUp: (link, frame) => this.trace(() => `link ${link.id} ${link.client.name} >> ${upText(frame)}`),
         sentDown: (link, frame) => {
           this.history.wire.onDown(link, frame);
+          this.sentDown(link, frame);
           this.trace(() => `link ${link.id} ${link.client.name} < ${downText(frame)}`);
         },
         arrivedDown: (link, frame) => this.trace(() => `link ${link.id} ${link.client.name} << ${downText(frame)}`),
@@ -72,59 +71,29 @@ export class World {
     return client;
   }
 
-  // --- the node ----------------------------------------------------------------------------------------------------
+  /** Who answers when a client calls `endpoint`. */
+  protected abstract accept(peer: Peer, endpoint: string, client: SimProcess): Acceptance;
 
-  /** The node's wall clock, whether it runs or not. */
-  nodeNow(): number {
-    return Math.floor(EPOCH_MS + this.time.now + this.#nodeWallOffset);
-  }
+  /** A frame leaves a server. */
+  protected sentDown(_link: Link, _frame: Uint8Array): void {}
 
-  jumpNodeClock(ms: number): void {
-    this.#nodeWallOffset += ms;
-    this.node?.process.jump(ms);
-  }
+  /** How this client finds its servers. */
+  abstract connectOptions(client: ClientProfile): Pick<TopGunClientOptions, 'url' | 'cluster'>;
 
-  startNode(): void {
-    if (this.node !== null) return;
-    const process = new SimProcess(`node.${++this.#starts}`, this.time, this.random.fork(), this.#nodeWallOffset);
-    const node = new SimNode(process, this.disk, this.faults, this.profile, this.#nodeLogger(process));
-    this.node = node;
-    this.trace(() => `${process.name} starts`);
-    node.start().catch((error: unknown) => {
-      this.trace(() => `${process.name} did not start: ${describe(error)}`);
-      if (this.node !== node) return;
-      const isDisk = this.faults.appendFails > 0 || this.faults.diskFull;
-      if (!isDisk) this.history.violate('start', `${process.name} did not start: ${describe(error)}`);
-      // The service manager tries again.
-      this.crashNode();
-      this.time.at(1_000, () => this.startNode());
-    });
-  }
+  /** What servers take for the time. */
+  abstract nodeNow(): number;
 
-  crashNode(): void {
-    const { node } = this;
-    if (node === null) return;
-    this.node = null;
-    this.trace(() => `${node.process.name} is killed`);
-    node.process.kill();
-    this.disk.crash(node.process);
-    this.network.serverDied(node.process);
-  }
+  /** Every row of `map` as its owner has it, tombstones included. */
+  abstract rows(map: string): EntryBatch[];
 
-  /** Stops the node as SIGTERM does; a node that takes too long is killed. */
-  async stopNode(checkLeaks = true): Promise<void> {
-    const { node } = this;
-    if (node === null) return;
-    if (!node.isServing) return this.crashNode();
-    const { process } = node;
-    const how = await Promise.race([node.stop(), this.time.sleep(12_000)]);
-    if (!process.isAlive) return;
-    await this.time.sleep(50);
-    if (checkLeaks && how === 'closed' && process.liveTimers.length > 0 && node.sessionCount === 0) {
-      this.history.violate('leak', `${process.name} left ${process.liveTimers.join()}`);
-    }
-    if (this.node === node) this.crashNode();
-  }
+  /** All servers that are to run do, and serve. */
+  abstract get isServing(): boolean;
+
+  /** What the servers have to say when they do not serve. */
+  abstract get problem(): string;
+
+  /** Ends what is broken by the servers' own state, and starts those that do not run. */
+  abstract heal(): void;
 
   // --- what is heard -----------------------------------------------------------------------------------------------
 
@@ -155,7 +124,7 @@ export class World {
     if (!isExplained) this.history.violate('2', `${client.name}: ${what} was refused with ${code}`);
   }
 
-  #nodeLogger(process: SimProcess): Logger {
+  protected nodeLogger(process: SimProcess): Logger {
     return {
       debug: () => {},
       info: () => {},
