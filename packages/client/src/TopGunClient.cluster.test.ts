@@ -67,6 +67,27 @@ describe('a client of a node in a cluster', () => {
     await client.close();
   });
 
+  it('keeps the rows that came before other shards had to start over', async () => {
+    const world = new World();
+    const client = await world.online();
+    const rows = client.getMap<number>('m');
+    rows.get('a');
+    await world.time.advance(10);
+    const other = ['b', 'c', 'd', 'e'].find((key) => shardOfKey(key, SHARDS) !== shardOfKey('a', SHARDS)) ?? '';
+    await world.stream(
+      rowsOf('m', [
+        ['a', 1, NOW],
+        [other, 1, NOW],
+      ]),
+    );
+    // One of the nodes was lost on the way; what is sent anew of its shards is all that there is.
+    const queryId = world.subscriptions.at(-1)?.queryId ?? 0;
+    world.node.say({ type: 'QUERY_RESET', queryId, logId: 'log-1', shards: [shardOfKey(other, SHARDS)] });
+    await world.stream(rowsOf('m', []), { last: true });
+    expect([...rows.entries()]).toEqual([['a', 1]]);
+    await client.close();
+  });
+
   it('sends operations again, after a while, that the node says are another’s', async () => {
     const world = new World();
     const client = await world.online();

@@ -54,6 +54,8 @@ export interface NodeHealth {
 
 /** What a node that is not wanted any more gets to answer what it was sent. */
 const DRAIN_MS = 300;
+/** Before a node is looked for again where somebody else answered. */
+const ASTRAY_MS = 2_000;
 const DEFAULT_MAX_PENDING = 20_000;
 const STATES = ['ready', 'leaving', 'authenticating', 'asking', 'opening', 'waiting', 'refused'] as const;
 
@@ -344,7 +346,11 @@ export class ConnectionPool {
       this.#nodes.set(nodeId, other);
     } else other.alsoAt(endpoint);
     this.#move(connection, other);
-    this.#fill(node);
+    const { runtime } = this.#options;
+    // It may be found there again and again.
+    runtime.setTimer(ASTRAY_MS * (0.5 + runtime.random()), () => {
+      if (this.#nodes.get(node.id) === node) this.#fill(node);
+    });
   }
 
   /** Makes the connection one of `node`'s, in place of one that is not there if need be, or ends it as one too many. */
