@@ -116,6 +116,8 @@ describe('cluster clients', { timeout: 120_000 }, () => {
   it('run the same application as a client of one server: smart, dumb, or single', async () => {
     const { url } = await startServer(['--memory', '--no-auth']);
     const single = await application({ url });
+    const { url: another } = await startServer(['--memory', '--no-auth']);
+    expect(await application({ cluster: { seeds: [another] } })).toEqual(single);
     const smart = await startCluster();
     expect(await application({ cluster: { seeds: urls(smart) } })).toEqual(single);
     const dumb = await startCluster();

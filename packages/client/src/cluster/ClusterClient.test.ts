@@ -1,6 +1,9 @@
+import { encodeValue } from '@topgunbuild/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ClusterWorld } from '../testing/ClusterWorld.js';
+import { FakeCluster } from '../testing/FakeCluster.js';
 
+const NOW = 1_760_000_000_000;
 let world: ClusterWorld;
 
 afterEach(() => expect(world.errors).toEqual([]));
@@ -144,19 +147,23 @@ describe('a client of a cluster: nodes', () => {
 
   it('goes on with a cluster that took the place of the one before, once nobody of that is left', async () => {
     world = new ClusterWorld();
+    for (let n = 0; n < 20; n++) world.cluster.write('m', `k${n}`, encodeValue(n), NOW);
     const client = await world.online();
+    const rows = client.getMap<number>('m');
+    await world.during(rows.synced());
     for (const id of ['a', 'b', 'c']) world.cluster.kill(id);
-    world.cluster.clusterId = 'cluster-2';
-    world.cluster.logId = 'log-2';
-    world.cluster.map = { ...world.cluster.map, clusterId: 'cluster-2', incarnation: 'i2' };
     await world.time.advance(1_000);
-    for (const id of ['a', 'b', 'c']) world.cluster.start(id);
+    world.cluster = new FakeCluster(world.transport, world.network, ['b', 'c', 'd'], 4);
+    world.cluster.replaceWith('cluster-2', 'log-2');
+    for (let n = 10; n < 30; n++) world.cluster.write('m', `k${n}`, encodeValue('new'), NOW);
     await world.during(client.ready());
     await world.time.advance(30_000);
     expect(sessions()).toEqual([2, 2, 2]);
-    client.getMap<number>('m').set('k', 1);
+    rows.set('k', 1);
     await world.during(client.flush());
     expect(world.cluster.value('m', 'k')).toBe(1);
+    expect([...rows.keys()].sort()).toEqual(['k', ...Array.from({ length: 20 }, (_, n) => `k${n + 10}`)].sort());
+    expect(rows.get('k15')).toBe('new');
     await client.close();
   });
 

@@ -267,7 +267,8 @@ export class ClusterClient implements IConnectionProvider {
         this.#onMessage(event.connection, event.message);
         return;
       case 'drain':
-        this.#reconcile();
+        this.#queries.onDrain();
+        this.#topics.reconcile();
         this.#events.emit({ type: 'drain' });
         return;
       case 'leaving':

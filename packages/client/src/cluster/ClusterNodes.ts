@@ -6,6 +6,7 @@ import type { CheckedClusterOptions } from './ClusterOptions.js';
 import type { ConnectionPool } from './ConnectionPool.js';
 import type { PartitionRouter } from './PartitionRouter.js';
 import type { PooledConnection } from './PoolNode.js';
+import { spread } from './spread.js';
 
 /** Which nodes this client talks to: all that the map lists or, without smart routing, the one that was there first. */
 export class ClusterNodes {
@@ -64,7 +65,7 @@ export class ClusterNodes {
   connectionFor(nodeId: string | null, lane: string): PooledConnection | null {
     if (nodeId !== null) return this.#pool.connectionFor(nodeId, lane);
     const ready = this.#pool.readyNodes;
-    const any = this.#options.smartRouting ? ready[spread(lane) % Math.max(1, ready.length)] : this.#homeAmong(ready);
+    const any = this.#options.smartRouting ? ready[spread(lane, ready.length)] : this.#homeAmong(ready);
     return any === undefined ? null : this.#pool.connectionFor(any, lane);
   }
 
@@ -93,11 +94,4 @@ export class ClusterNodes {
       return null;
     }
   }
-}
-
-/** Spreads names over nodes, the same way each time. */
-function spread(name: string): number {
-  let sum = 0;
-  for (let i = 0; i < name.length; i++) sum = (sum * 31 + name.charCodeAt(i)) % 1_000_003;
-  return sum;
 }

@@ -80,6 +80,11 @@ export class ClusterQuery {
     this.#cursors = new ShardCursors(message);
   }
 
+  /** Some of its shards are not where they should be, and are tried again. */
+  get isIncomplete(): boolean {
+    return this.#callOff !== null;
+  }
+
   get parts(): ReadonlySet<QueryPart> {
     return this.#parts;
   }

@@ -1,6 +1,10 @@
 import type { ClientMessage } from '@topgunbuild/core';
 import type { StandingConnection } from '../connection/StandingConnection.js';
 import type { CircuitBreaker } from './CircuitBreaker.js';
+import { spread } from './spread.js';
+
+/** There may be any number of names. */
+const LANES = 64;
 
 /** A node as the pool knows it: who it is, where it can be found, and the connections to it. */
 export class PoolNode {
@@ -12,7 +16,7 @@ export class PoolNode {
   isDrained = false;
   connections: PooledConnection[] = [];
   /** By lane: the connection that it has taken, and takes as long as that is ready. */
-  readonly #lanes = new Map<string, PooledConnection>();
+  readonly #lanes = new Map<number, PooledConnection>();
   /** Where it may be found, in the order in which that is tried. */
   #endpoints: string[];
   /** The one that the partition map names. */
@@ -68,10 +72,11 @@ export class PoolNode {
   }
 
   /**
-   * The connection for traffic of `lane`, null when none is ready: always the same one as long as it is ready, so that
-   * what one lane sends and gets keeps its order.
+   * The connection for traffic of the lane called `name`, null when none is ready: always the same one as long as it is
+   * ready, so that what one lane sends and gets keeps its order.
    */
-  connectionFor(lane: string): PooledConnection | null {
+  connectionFor(name: string): PooledConnection | null {
+    const lane = spread(name, LANES);
     const taken = this.#lanes.get(lane);
     if (taken?.isReady === true && taken.node === this) return taken;
     const loads = new Map<PooledConnection, number>();

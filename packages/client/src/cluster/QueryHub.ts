@@ -45,6 +45,11 @@ export class QueryHub {
     for (const query of [...this.#queries.values()]) query.reconcile();
   }
 
+  /** There is room in a socket again. */
+  onDrain(): void {
+    for (const query of [...this.#queries.values()]) if (query.isIncomplete) query.reconcile();
+  }
+
   /** The cluster is another one. */
   restart(): void {
     for (const query of this.#queries.values()) query.restart();

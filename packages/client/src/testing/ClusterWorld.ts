@@ -8,7 +8,7 @@ import { type VirtualRuntime, VirtualTime } from './VirtualTime.js';
 export class ClusterWorld {
   readonly time = new VirtualTime();
   readonly transport: MemoryTransport;
-  readonly cluster: FakeCluster;
+  cluster: FakeCluster;
   readonly network: VirtualRuntime;
   /** What the clients had to log as an error: listeners that threw. */
   readonly errors: object[] = [];

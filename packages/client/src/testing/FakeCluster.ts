@@ -83,6 +83,13 @@ export class FakeCluster {
     for (const id of ids) this.add(id);
   }
 
+  /** From now on it is another cluster, with another log. */
+  replaceWith(clusterId: string, logId: string): void {
+    this.clusterId = clusterId;
+    this.logId = logId;
+    this.map = { ...this.map, clusterId, incarnation: logId };
+  }
+
   add(id: string, endpoint = `ws://${id}/`): FakeNode {
     const node: FakeNode = { id, endpoint, state: 'down', sessions: [], received: [], isMute: false };
     this.nodes.set(id, node);
