@@ -80,6 +80,8 @@ const MISTAKES: readonly [string, readonly string[], number, RegExp][] = [
   ],
   ['the state of something without a URL', ['status', '--url', 'localhost'], 2, /--url.*ws:\/\//],
   ['a batch that does not fit', ['bench', '--batch', '10', '--in-flight', '5'], 2, /--batch 10.*--in-flight 5/],
+  ['a node and a cluster to measure', ['bench', '--url', 'ws://a', '--seeds', 'ws://b'], 2, /--seeds.*--url/],
+  ['seeds that are none', ['bench', '--seeds', 'ws://a,b'], 2, /--seeds.*ws:\/\//],
   ['no clients', ['bench', '--clients', '0'], 2, /--clients.*whole number from 1/],
 ];
 

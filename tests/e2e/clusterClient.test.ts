@@ -5,6 +5,7 @@ import { NatsServer } from '../support/NatsServer.js';
 import { withFreePorts } from '../support/withFreePorts.js';
 import { eventually } from './support/eventually.js';
 import { openClient, startClient } from './support/openClient.js';
+import { runCli } from './support/runCli.js';
 import { StaleTransport } from './support/StaleTransport.js';
 import { type ClusterNodeProcess, type ClusterProcesses, startCluster } from './support/startCluster.js';
 import { type ServerProcess, spawnServer, startServer } from './support/startServer.js';
@@ -228,6 +229,20 @@ describe('cluster clients', { timeout: 120_000 }, () => {
     const seen = reader.getMap<number>('m');
     await seen.synced({ timeoutMs: 10_000 });
     expect(seen.size).toBe(200);
+  });
+
+  it('of topgun bench send everything to its owner', async () => {
+    const cluster = await startCluster();
+    const args = ['bench', '--seeds', urls(cluster).join(','), '--clients', '5', '--duration', '1', '--json'];
+    const { code, stdout } = await runCli(args);
+    const report = JSON.parse(stdout) as { acked: number; issued: number; routing: Record<string, number> };
+    expect(code).toBe(0);
+    expect(report.issued).toBe(report.acked);
+    expect(report.routing).toMatchObject({
+      totalRoutes: report.issued,
+      directRoutes: report.issued,
+      fallbackRoutes: 0,
+    });
   });
 
   it('write through a rolling restart: nothing acked is lost, nothing is rejected', async () => {

@@ -1,3 +1,4 @@
+import type { RoutingMetrics } from '@topgunbuild/client';
 import type { Tally } from './Tally.js';
 
 /** What `topgun bench --json` prints. */
@@ -14,11 +15,16 @@ export interface BenchReport {
   readonly clients: number;
   /** How often which error came. */
   readonly errors: Readonly<Record<string, number>>;
-  /** Null: one server, nothing to route. */
-  readonly routing: null;
+  /** Of all clients together; null: one server, nothing to route. */
+  readonly routing: RoutingMetrics | null;
 }
 
-export function benchReport(tally: Tally, clients: number, durationMs: number): BenchReport {
+export function benchReport(
+  tally: Tally,
+  clients: number,
+  durationMs: number,
+  routing: RoutingMetrics | null,
+): BenchReport {
   return {
     ackedOpsPerSecond: durationMs > 0 ? Math.round((tally.acked * 1000) / durationMs) : 0,
     issued: tally.issued,
@@ -29,7 +35,7 @@ export function benchReport(tally: Tally, clients: number, durationMs: number): 
     durationMs: Math.round(durationMs),
     clients,
     errors: Object.fromEntries(tally.errors),
-    routing: null,
+    routing,
   };
 }
 
@@ -41,7 +47,13 @@ export function benchText(report: BenchReport): string {
     `latency    p50 ${show(report.p50Ms)}, p99 ${show(report.p99Ms)} from write to ack`,
     `operations ${report.issued} issued, ${report.acked} acked, ${report.rejected} rejected, ${unanswered} unanswered`,
     `errors     ${errors.length === 0 ? 'none' : errors.join(', ')}`,
+    ...(report.routing === null ? [] : [routingText(report.routing)]),
   ].join('\n');
+}
+
+function routingText({ directRoutes, totalRoutes, fallbackRoutes, notOwnerRetries }: RoutingMetrics): string {
+  const share = totalRoutes === 0 ? 0 : (directRoutes / totalRoutes) * 100;
+  return `routing    ${share.toFixed(2)} % direct, ${fallbackRoutes} forwarded, ${notOwnerRetries} sent again for another owner`;
 }
 
 function rounded(ms: number | null): number | null {

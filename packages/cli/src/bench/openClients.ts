@@ -4,16 +4,21 @@ import type { Tally } from './Tally.js';
 
 export interface Target {
   readonly url: string;
+  /** Nodes of a cluster, in place of `url`. */
+  readonly seeds?: readonly string[] | undefined;
   readonly clients: number;
   readonly token?: string | undefined;
 }
 
 const READY_MS = 15_000;
+const ALL_NODES_MS = 3_000;
 
 /** Opens clients and waits until all are online. @throws CliError that says why the node cannot be used */
-export async function openClients({ url, clients: count, token }: Target, tally: Tally): Promise<TopGunClient[]> {
+export async function openClients(target: Target, tally: Tally): Promise<TopGunClient[]> {
+  const { url, seeds, clients: count, token } = target;
   const auth = token === undefined ? {} : { auth: token };
-  const clients = Array.from({ length: count }, () => new TopGunClient({ url, ...auth }));
+  const where = seeds === undefined ? { url } : { cluster: { seeds } };
+  const clients = Array.from({ length: count }, () => new TopGunClient({ ...where, ...auth }));
   try {
     await Promise.all(clients.map((client) => open(client, tally)));
   } catch (error) {
@@ -21,7 +26,7 @@ export async function openClients({ url, clients: count, token }: Target, tally:
     const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : '';
     const hint = code === 'AUTH_REQUIRED' ? '; give --token "$(topgun token --sub bench)"' : '';
     const reason = code === 'TIMEOUT' ? `no answer within ${READY_MS / 1000} s` : messageOf(error);
-    throw runtimeError(`${url} cannot be used: ${reason}${hint}`, error);
+    throw runtimeError(`${seeds?.join(', ') ?? url} cannot be used: ${reason}${hint}`, error);
   }
   return clients;
 }
@@ -37,4 +42,20 @@ async function open(client: TopGunClient, tally: Tally): Promise<void> {
   ready.catch(() => undefined);
   await client.start();
   await ready;
+  await allNodes(client);
+}
+
+/** Waits until a client of a cluster is connected to all nodes, or some time: what is measured is not how that comes about. */
+function allNodes(client: TopGunClient): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ALL_NODES_MS);
+    const check = (): void => {
+      if (client.getConnectedNodes().length < (client.getClusterStats()?.nodeCount ?? 0)) return;
+      clearTimeout(timer);
+      stop();
+      resolve();
+    };
+    const stop = client.on('node', check);
+    check();
+  });
 }

@@ -1,3 +1,4 @@
+import type { RoutingMetrics, TopGunClient } from '@topgunbuild/client';
 import { type BenchReport, benchReport } from './BenchReport.js';
 import { LoadClient, type LoadShape } from './LoadClient.js';
 import { closeClients, openClients, type Target } from './openClients.js';
@@ -36,6 +37,16 @@ export async function runBench(plan: BenchPlan): Promise<BenchReport> {
   process.off('SIGINT', end);
   clearTimeout(timer);
   progress.close();
+  const routing = plan.seeds === undefined ? null : routingOf(clients);
   await closeClients(clients);
-  return benchReport(tally, clients.length, durationMs);
+  return benchReport(tally, clients.length, durationMs, routing);
+}
+
+function routingOf(clients: readonly TopGunClient[]): RoutingMetrics {
+  const sum = { directRoutes: 0, fallbackRoutes: 0, partitionMisses: 0, notOwnerRetries: 0, totalRoutes: 0 };
+  for (const client of clients) {
+    const metrics = client.getRoutingMetrics();
+    for (const name of Object.keys(sum) as (keyof RoutingMetrics)[]) sum[name] += metrics[name];
+  }
+  return sum;
 }

@@ -3,7 +3,7 @@ import { benchText } from '../bench/BenchReport.js';
 import type { BenchPlan } from '../bench/runBench.js';
 import { usageError } from '../CliError.js';
 import { envOption } from '../options/envOption.js';
-import { filled, nodeUrl, seconds, wholeNumber } from '../options/parse.js';
+import { filled, nodeUrl, nodeUrls, seconds, wholeNumber } from '../options/parse.js';
 
 interface BenchOptions extends BenchPlan {
   readonly json?: true;
@@ -16,14 +16,16 @@ it as durable. Ctrl-C ends the run early and reports. Exit code 1 when an operat
 Examples:
   topgun bench                                           50 clients, 10 s, against ws://127.0.0.1:8080
   topgun bench --token "$(topgun token --sub bench)"     against a node that asks for tokens
+  topgun bench --seeds ws://127.0.0.1:8080,ws://127.0.0.1:8081
   topgun bench --clients 1 --in-flight 500 --batch 100 --json`;
 
 export function benchCommand(): Command {
   return new Command('bench')
-    .description('load a node through real clients and measure acknowledged writes')
+    .description('load a node or a cluster through real clients and measure acknowledged writes')
     .addOption(envOption('--url <url>', 'the node').argParser(nodeUrl).default('ws://127.0.0.1:8080'))
+    .addOption(envOption('--seeds <urls>', 'nodes of a cluster, instead of --url').argParser(nodeUrls).conflicts('url'))
     .addOption(
-      envOption('--clients <n>', 'clients, each with a connection of its own')
+      envOption('--clients <n>', 'clients, each with connections of its own')
         .argParser(wholeNumber(1, 10_000))
         .default(50),
     )

@@ -53,6 +53,11 @@ export function nodeUrl(text: string): string {
   throw new InvalidArgumentError('It must be a URL such as ws://127.0.0.1:8080.');
 }
 
+/** URLs of nodes, separated by commas. */
+export function nodeUrls(text: string): readonly string[] {
+  return commaList(text).map(nodeUrl);
+}
+
 /** The HTTP URL of `path` at the node with this URL. */
 export function httpUrl(url: string, path: string): URL {
   const result = new URL(url.replace(/^ws/i, 'http'));
