@@ -37,6 +37,8 @@ export class WireLog {
   readonly ops = new Map<string, WireOp>();
   /** By value id: usually one operation, several when it was stamped anew. */
   readonly byValue = new Map<string, WireOp[]>();
+  /** Told of each op that a server acks, every time. */
+  onAcked: ((op: WireOp, link: Link) => void) | null = null;
   readonly #batches = new WeakMap<Link, Map<number, readonly WireOp[]>>();
   readonly #onViolation: (promise: string, what: string) => void;
 
@@ -61,7 +63,10 @@ export class WireLog {
     if (ops === undefined) return this.#onViolation('wire', `ack of an unknown batch ${message.batchId}`);
     for (let i = 0; i + 1 < message.ranges.length; i += 2) {
       const first = message.ranges[i] as number;
-      for (const op of ops.slice(first, first + (message.ranges[i + 1] as number))) op.acked = true;
+      for (const op of ops.slice(first, first + (message.ranges[i + 1] as number))) {
+        op.acked = true;
+        this.onAcked?.(op, link);
+      }
     }
     for (const { index, code } of message.rejected) {
       const op = ops[index];

@@ -1,6 +1,7 @@
 import type { Rule } from '../../../packages/server/src/permissions/Rule.js';
 import type { ShardTuning } from '../../../packages/server/src/shard/ShardTuning.js';
 import type { Random } from '../kernel/Random.js';
+import type { ClusterChaosKind } from './ClusterProfile.js';
 
 /** What can go wrong, and how often on average while it is on, ms. */
 const CHAOS = {
@@ -26,7 +27,7 @@ const CHAOS = {
   tokenSwap: 15_000,
 } as const;
 
-export type ChaosKind = keyof typeof CHAOS;
+export type ChaosKind = keyof typeof CHAOS | ClusterChaosKind;
 
 export interface ClientProfile {
   readonly name: string;
@@ -75,7 +76,7 @@ export function drawProfile(random: Random): Profile {
   const shortRetention = random.chance(0.3);
   const chaos = new Map<ChaosKind, number>();
   const density = random.between(0.1, 0.5);
-  for (const [kind, meanMs] of Object.entries(CHAOS) as [ChaosKind, number][]) {
+  for (const [kind, meanMs] of Object.entries(CHAOS) as [keyof typeof CHAOS, number][]) {
     const rare = kind === 'restoreBackup' || kind === 'nodeClockJump' ? 0.4 : 1;
     if (!calm && random.chance(density * rare)) chaos.set(kind, meanMs * random.between(0.5, 2));
   }

@@ -16,6 +16,12 @@ export class Faults {
   diskFull = false;
   clientCommitMs = 2;
   clientCommitFails = 0;
+  /** Mean one-way delay between a node and what nodes share, ms. */
+  backboneMs = 0.5;
+  registryFails = 0;
+  busLoss = 0;
+  /** An append that landed is answered as if somebody else had been there first. */
+  appendsTwice = 0;
   /** Auth cannot be judged, or tokens cannot be had. */
   authDown = false;
   /** How often each fault happened in this run. */
@@ -31,6 +37,10 @@ export class Faults {
     this.diskFull = false;
     this.clientCommitMs = 2;
     this.clientCommitFails = 0;
+    this.backboneMs = 0.5;
+    this.registryFails = 0;
+    this.busLoss = 0;
+    this.appendsTwice = 0;
     this.authDown = false;
   }
 
