@@ -34,7 +34,7 @@ export interface NodeCoreOptions {
   /** Standbys of each shard, where the backbone is shared. Default 1. */
   readonly backups?: number | undefined;
   readonly clusterTiming?: Partial<ClusterTiming> | undefined;
-  /** Runs a function at the end of this turn of the event loop. Default: a timer of the runtime. */
+  /** Runs a function at the end of this turn of the event loop. Default: a timer of the runtime, or a microtask. */
   readonly atTurnEnd?: ((flush: () => void) => void) | undefined;
 }
 
@@ -109,7 +109,10 @@ export class NodeCore {
   static async open(options: NodeCoreOptions): Promise<NodeCore> {
     const { nodeId, endpoint, backbone, runtime, logger = SILENT, shardCount = DEFAULT_SHARD_COUNT } = options;
     const { limits, tuning } = fitToLog(options);
-    const plane = new LocalDataPlane({ nodeId, backbone, runtime, limits, shardCount, logger, options: tuning });
+    const plane = new LocalDataPlane({
+      ...{ nodeId, backbone, runtime, limits, shardCount, logger, options: tuning },
+      atTurnEnd: options.atTurnEnd,
+    });
     await plane.open();
     const { cluster } = backbone;
     if (cluster === null) return new NodeCore(options, limits, plane, null);

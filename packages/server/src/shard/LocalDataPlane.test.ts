@@ -19,6 +19,26 @@ describe('LocalDataPlane', () => {
     expect(h.plane.stats().totals.records).toBe(200);
   });
 
+  it('appends what came in one turn of the event loop together, whoever sent it', async () => {
+    const atEnd: (() => void)[] = [];
+    const h = await PlaneHarness.open({ shardCount: 1, atTurnEnd: (run) => void atEnd.push(run) });
+    const writes = [h.write({ key: 'a', set: 1, at: stamp(1) })];
+    await h.settle();
+    writes.push(h.write({ key: 'b', set: 2, at: stamp(2) }));
+    for (const run of atEnd) run();
+    expect(await Promise.all(writes)).toEqual([[], []]);
+    expect(h.plane.stats().totals.appends).toBe(1);
+  });
+
+  it('answers what waits for the end of the turn when it closes', async () => {
+    const atEnd: (() => void)[] = [];
+    const h = await PlaneHarness.open({ atTurnEnd: (run) => void atEnd.push(run) });
+    const written = h.write({ key: 'a', set: 1, at: stamp(1) });
+    await h.plane.close();
+    for (const run of atEnd) run();
+    expect(await written).toEqual([]);
+  });
+
   it('answers an empty write', async () => {
     const h = await PlaneHarness.open();
     expect(await h.write()).toEqual([]);

@@ -46,6 +46,11 @@ export interface LocalDataPlaneOptions {
   readonly shardCount: number;
   readonly logger?: Logger;
   readonly options?: Partial<ShardTuning & LiveTuning>;
+  /**
+   * Runs a function at the end of this turn of the event loop, when all sockets that had something were read: appends then
+   * carry what all of them sent. Default: a microtask.
+   */
+  readonly atTurnEnd?: ((run: () => void) => void) | undefined;
 }
 
 /** Shards restored at a time: enough to keep the disk busy, few enough not to hold all logs in memory. */
@@ -67,6 +72,7 @@ export class LocalDataPlane implements DataPlane, ShardHost, HostedShardOwner {
   readonly #snapshots: SnapshotKeeper;
   readonly #probe: HeadProbe;
   readonly #latency = new LatencyRecorder();
+  readonly #atTurnEnd: (run: () => void) => void;
   /** Streams of shards that are about to be served. */
   readonly #waiting = new Set<WaitingStream>();
   #replicas = new Interner();
@@ -85,6 +91,7 @@ export class LocalDataPlane implements DataPlane, ShardHost, HostedShardOwner {
     this.#limits = limits;
     this.#logger = logger;
     this.#tuning = { ...DEFAULT_TUNING, ...tuning };
+    this.#atTurnEnd = options.atTurnEnd ?? queueMicrotask;
     this.#hub = new LiveHub(runtime, logger, { ...DEFAULT_LIVE_TUNING, ...tuning }, shardCount);
     this.#snapshots = new SnapshotKeeper(backbone, runtime, logger, shardCount, this.#tuning.snapshotStepRows);
     const env: HostingEnvironment = {
@@ -239,7 +246,7 @@ export class LocalDataPlane implements DataPlane, ShardHost, HostedShardOwner {
   hasWork(writer: ShardWriter): void {
     // At the end of the turn: a batch that is spread over shards, and batches that arrive together, are queued whole
     // before the first append takes its share.
-    if (this.#working.push(writer) === 1) queueMicrotask(this.#kick);
+    if (this.#working.push(writer) === 1) this.#atTurnEnd(this.#kick);
   }
 
   snapshotDue(writer: ShardWriter): void {

@@ -14,6 +14,7 @@ export interface PlaneHarnessOptions {
   readonly limits?: Partial<Limits>;
   readonly backbone?: FaultyBackbone;
   readonly runtime?: TestRuntime;
+  readonly atTurnEnd?: (run: () => void) => void;
 }
 
 export interface Subscription {
@@ -33,7 +34,7 @@ export class PlaneHarness {
   readonly shardCount: number;
   readonly plane: LocalDataPlane;
 
-  constructor({ shardCount = 4, tuning = {}, limits = {}, backbone, runtime }: PlaneHarnessOptions = {}) {
+  constructor({ shardCount = 4, tuning = {}, limits = {}, backbone, runtime, atTurnEnd }: PlaneHarnessOptions = {}) {
     this.runtime = runtime ?? new TestRuntime();
     this.backbone = backbone ?? new FaultyBackbone();
     this.shardCount = shardCount;
@@ -43,6 +44,7 @@ export class PlaneHarness {
       limits: { ...DEFAULT_LIMITS, ...limits },
       shardCount,
       options: tuning,
+      atTurnEnd,
     });
   }
 
