@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { benchCommand } from './commands/bench.js';
 import { clusterCommand } from './commands/cluster.js';
 import { natsGuardCommand } from './commands/natsGuard.js';
+import { restoredCommand } from './commands/restored.js';
 import { serveCommand } from './commands/serve.js';
 import { statusCommand } from './commands/status.js';
 import { tokenCommand } from './commands/token.js';
@@ -20,7 +21,15 @@ Examples:
 /** The command line. Commands throw CliError or commander's own errors; `run` turns both into an exit code. */
 export function program(version: string): Command {
   const root = new Command('topgun').description('TopGun, a local-first data grid').version(version);
-  for (const command of [serveCommand(), clusterCommand(), tokenCommand(), statusCommand(), benchCommand()]) {
+  const commands = [
+    serveCommand(),
+    clusterCommand(),
+    tokenCommand(),
+    statusCommand(),
+    benchCommand(),
+    restoredCommand(),
+  ];
+  for (const command of commands) {
     root.addCommand(command.copyInheritedSettings(root));
   }
   root.addCommand(natsGuardCommand(), { hidden: true });

@@ -116,7 +116,7 @@ export class NodeCore {
     await plane.open();
     const { cluster } = backbone;
     if (cluster === null) return new NodeCore(options, limits, plane, null);
-    const clusterId = plane.logId;
+    const { clusterId } = cluster;
     try {
       const member = await ClusterMembership.join({
         ...{ nodeId, endpoint, ports: cluster, host: plane, runtime, clusterId, shardCount, logger },

@@ -23,6 +23,7 @@ import { NodeCore } from './NodeCore.js';
 import { createPermissions } from './permissions/createPermissions.js';
 import type { Permissions } from './permissions/Permissions.js';
 import type { BackboneOptions, CheckedOptions, NatsBackboneOptions } from './ServerOptions.js';
+import { serversOf } from './serversOf.js';
 
 type State =
   | { readonly name: 'new' | 'starting' | 'stopped' }
@@ -236,9 +237,8 @@ function createBackbone(options: BackboneOptions, runtime: Runtime, logger: Logg
 
 function createNatsBackbone(options: NatsBackboneOptions, runtime: Runtime, logger: Logger): Backbone {
   const { servers, cluster, replicas, shards, options: connection } = options;
-  const urls = typeof servers === 'string' ? servers.split(',') : servers;
   return new NatsBackbone({
-    servers: urls.map((url) => url.trim()).filter((url) => url !== ''),
+    servers: serversOf(servers),
     ...(cluster === undefined ? {} : { cluster }),
     ...(replicas === undefined ? {} : { replicas }),
     ...(shards === undefined ? {} : { shardCount: shards }),

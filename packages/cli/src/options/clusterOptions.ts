@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, type Option } from 'commander';
 import { envOption } from './envOption.js';
 import { wholeNumber } from './parse.js';
 
@@ -23,11 +23,7 @@ export const CLUSTER_FLAGS: Readonly<Record<keyof ClusterOptions, string>> = {
 
 export function addClusterOptions(command: Command): Command {
   return command
-    .addOption(
-      envOption('--cluster <name>', 'name of the cluster; several may share a NATS')
-        .argParser(clusterName)
-        .default('topgun'),
-    )
+    .addOption(clusterNameOption())
     .addOption(
       envOption('--replicas <n>', 'NATS servers that keep each write before it counts: 1 or 3')
         .argParser(replicas)
@@ -43,6 +39,12 @@ export function addClusterOptions(command: Command): Command {
         .argParser(wholeNumber(1, MAX_SHARDS))
         .default(32),
     );
+}
+
+export function clusterNameOption(): Option {
+  return envOption('--cluster <name>', 'name of the cluster; several may share a NATS')
+    .argParser(clusterName)
+    .default('topgun');
 }
 
 function clusterName(text: string): string {

@@ -73,6 +73,7 @@ export interface LogTails {
 
 /** What nodes share beside the log. */
 export interface ClusterPorts {
+  readonly clusterId: string;
   readonly tails: LogTails;
   readonly registry: Registry;
   readonly bus: Bus;

@@ -4,9 +4,11 @@ import type { Registry } from './Registry.js';
 
 export const CONFIG_KEY = 'config';
 
-/** What a cluster was created with. Written once, by its first node. */
+/** What a cluster was created with, by its first node. Only `logId` ever changes. */
 export interface ClusterConfig {
   readonly clusterId: string;
+  /** Of the log: another one once the cluster was restored from a backup. */
+  readonly logId: string;
   readonly shardCount: number;
   /** Copies of the log and of what else the cluster shares. */
   readonly replicas: number;
@@ -15,6 +17,7 @@ export interface ClusterConfig {
 
 const SCHEMA = z.object({
   clusterId: z.string().min(1).max(64),
+  logId: z.string().min(1).max(64),
   shardCount: z.number().int().min(1).max(271),
   replicas: z.number().int().min(1).max(5),
   createdMs: z.number(),
@@ -23,9 +26,13 @@ const SCHEMA = z.object({
 /** Null: the cluster was not created yet. @throws TopGunError STORAGE_FAILED when it cannot be read */
 export async function readConfig(registry: Registry): Promise<ClusterConfig | null> {
   const entry = await registry.get(CONFIG_KEY);
-  if (entry === null) return null;
+  return entry === null ? null : decodeConfig(entry.value);
+}
+
+/** @throws TopGunError STORAGE_FAILED */
+export function decodeConfig(value: Uint8Array): ClusterConfig {
   try {
-    return SCHEMA.parse(decodeValue(entry.value));
+    return SCHEMA.parse(decodeValue(value));
   } catch (cause) {
     const message = 'What the cluster was created with cannot be read: was it written by another program, or version?';
     throw new TopGunError('STORAGE_FAILED', message, { cause });
@@ -39,7 +46,7 @@ export async function createConfig(
   runtime: Runtime,
 ): Promise<ClusterConfig> {
   const { shardCount, replicas } = options;
-  const config = { clusterId: runtime.id(), shardCount, replicas, createdMs: runtime.now() };
+  const config = { clusterId: runtime.id(), logId: runtime.id(), shardCount, replicas, createdMs: runtime.now() };
   const revision = await registry.compareAndSet(CONFIG_KEY, encodeValue(config), 0);
   if (revision !== null) return config;
   const created = await readConfig(registry);

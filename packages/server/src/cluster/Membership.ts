@@ -1,9 +1,9 @@
-import { type Runtime, TopGunError } from '@topgunbuild/core';
+import { encodeValue, type Runtime, TopGunError } from '@topgunbuild/core';
 import type { Bus, BusSubscription } from '../backbone/Bus.js';
 import type { Registry, RegistryEntry } from '../backbone/Registry.js';
 import type { Logger } from '../Logger.js';
 import type { ClusterTiming } from './ClusterTiming.js';
-import { PING, type PingReply, pingReplyCodec, pingSubject } from './PingReply.js';
+import { PING, type PingReply, pingReplyCodec, pingSubject, ROLL_CALL } from './PingReply.js';
 import { NODE_KEYS, nodeKey, type Registration, registrationCodec } from './Registration.js';
 
 export interface RegisteredNode extends Registration {
@@ -47,6 +47,7 @@ export class Membership {
   #retryAt = Number.NEGATIVE_INFINITY;
   #joinedAt = Number.NEGATIVE_INFINITY;
   #service: BusSubscription | null = null;
+  #rollCall: BusSubscription | null = null;
 
   constructor(options: MembershipOptions) {
     this.#options = options;
@@ -213,10 +214,13 @@ export class Membership {
   #serve(): void {
     const { bus, answer, self } = this.#options;
     this.#service ??= bus.serve(pingSubject(self.nodeId), () => pingReplyCodec.encode(answer()));
+    this.#rollCall ??= bus.serve(ROLL_CALL, () => encodeValue(self.nodeId));
   }
 
   #stopServing(): void {
     this.#service?.close();
     this.#service = null;
+    this.#rollCall?.close();
+    this.#rollCall = null;
   }
 }

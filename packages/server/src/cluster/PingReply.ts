@@ -29,3 +29,6 @@ export const PING: Uint8Array = new Uint8Array(0);
 export function pingSubject(nodeId: string): string {
   return `node.${nodeId}.ping`;
 }
+
+/** Served by every node that runs, whatever the registry says of it; the answer is its id. */
+export const ROLL_CALL = 'node-roll-call';

@@ -1,7 +1,7 @@
 import { type Runtime, TopGunError } from '@topgunbuild/core';
 import type { Logger } from '../../Logger.js';
 import type { Backbone, ClusterPorts } from '../Backbone.js';
-import { checkConfig, createConfig, readConfig } from '../clusterConfig.js';
+import { type ClusterConfig, checkConfig, createConfig, readConfig } from '../clusterConfig.js';
 import { LinkedBus } from './LinkedBus.js';
 import { LinkedLog } from './LinkedLog.js';
 import { LinkedRegistry } from './LinkedRegistry.js';
@@ -29,7 +29,7 @@ export class MemoryClusterBackbone implements Backbone {
   readonly #options: MemoryClusterBackboneOptions;
   readonly #registry: LinkedRegistry;
   readonly #bus: LinkedBus;
-  #log: LinkedLog | null = null;
+  #opened: { readonly config: ClusterConfig; readonly log: LinkedLog } | null = null;
 
   constructor(options: MemoryClusterBackboneOptions) {
     const { runtime, logger, delay, maxPayload } = options;
@@ -40,12 +40,12 @@ export class MemoryClusterBackbone implements Backbone {
   }
 
   get log(): LinkedLog {
-    if (this.#log === null) throw new TopGunError('INTERNAL', 'The backbone is not open');
-    return this.#log;
+    return this.#get().log;
   }
 
   get cluster(): ClusterPorts {
-    return { registry: this.#registry, bus: this.#bus, tails: this.log };
+    const { config, log } = this.#get();
+    return { clusterId: config.clusterId, registry: this.#registry, bus: this.#bus, tails: log };
   }
 
   get problem(): string | null {
@@ -56,7 +56,7 @@ export class MemoryClusterBackbone implements Backbone {
     const { runtime } = this.#options;
     const config = (await readConfig(this.#registry)) ?? (await createConfig(this.#registry, this.#options, runtime));
     checkConfig(config, this.#options);
-    this.#log = new LinkedLog(config.clusterId, this.#options.log, this.link);
+    this.#opened = { config, log: new LinkedLog(config.logId, this.#options.log, this.link) };
   }
 
   async close(): Promise<void> {
@@ -64,5 +64,10 @@ export class MemoryClusterBackbone implements Backbone {
     // What was sent before is in the world once this is back.
     if (this.link.state === 'up') await this.link.call(() => undefined);
     this.link.kill();
+  }
+
+  #get() {
+    if (this.#opened === null) throw new TopGunError('INTERNAL', 'The backbone is not open');
+    return this.#opened;
   }
 }

@@ -6,18 +6,17 @@ import { checkServer, warnOfServer } from './checkServer.js';
 import { JetStream } from './JetStream.js';
 import { NatsBus } from './NatsBus.js';
 import { NatsLayout } from './NatsLayout.js';
-import { NatsLink } from './NatsLink.js';
+import type { NatsLink } from './NatsLink.js';
 import { NatsLog } from './NatsLog.js';
 import type { NatsOptions } from './NatsOptions.js';
 import { NatsRegistry } from './NatsRegistry.js';
 import { NatsSnapshots } from './NatsSnapshots.js';
+import { openLink, untilAvailable } from './openLink.js';
 import { openStreams } from './openStreams.js';
 
 const DEFAULT_TIMEOUT_MS = 3_000;
-const DEFAULT_CONNECT_WITHIN_MS = 5_000;
 /** Three servers that have just started take seconds to agree on leaders. */
 const JOIN_WITHIN_MS = 30_000;
-const RETRY_MS = 250;
 const PROBE_MS = 2_000;
 
 /** What is there while the backbone is open. */
@@ -72,14 +71,15 @@ export class NatsBackbone implements Backbone {
 
   /** @throws TopGunError UNAVAILABLE when NATS is not there in time; INVALID_VALUE, FORBIDDEN or STORAGE_FAILED at once */
   async open(): Promise<void> {
-    const link = await this.#untilDone(this.#settings().connectWithinMs, () => this.#connect());
+    const { runtime, logger } = this.#settings();
+    const link = await openLink(this.#options, runtime, logger);
     try {
-      this.#opened = await this.#untilDone(JOIN_WITHIN_MS, () => this.#join(link));
+      this.#opened = await untilAvailable(runtime, JOIN_WITHIN_MS, () => this.#join(link));
     } catch (error) {
       await link.close();
       throw error;
     }
-    warnOfServer(link, this.#replicas, this.#settings().logger);
+    warnOfServer(link, this.#replicas, logger);
     this.#probeLater();
   }
 
@@ -95,21 +95,6 @@ export class NatsBackbone implements Backbone {
     await opened.link.close();
   }
 
-  async #connect(): Promise<NatsLink> {
-    const { servers } = this.#options;
-    const { runtime, logger } = this.#settings();
-    try {
-      return await NatsLink.open(this.#options, runtime, logger);
-    } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
-      if (/authoriz|authentic|certificate/i.test(why)) {
-        throw new TopGunError('FORBIDDEN', `NATS at ${namesOf(servers)} refuses this node: ${why}`, { cause });
-      }
-      const message = `NATS cannot be reached at ${namesOf(servers)}: ${why}. Is nats-server running there?`;
-      throw new TopGunError('UNAVAILABLE', message, { cause });
-    }
-  }
-
   async #join(link: NatsLink): Promise<Opened> {
     const { runtime, logger, timeoutMs } = this.#settings();
     const js = new JetStream(link, timeoutMs);
@@ -121,23 +106,10 @@ export class NatsBackbone implements Backbone {
     const replicas = this.#replicas;
     const config = await openStreams({ js, registry, layout, runtime, shardCount: this.#shardCount, replicas });
     const snapshots = new NatsSnapshots(env, layout);
-    const log = new NatsLog(config.clusterId, env, layout, snapshots);
-    const cluster = { registry, bus: new NatsBus(link, layout, logger), tails: log };
+    const log = new NatsLog(config.logId, env, layout, snapshots);
+    const bus = new NatsBus(link, layout, logger);
+    const cluster = { clusterId: config.clusterId, registry, bus, tails: log };
     return { link, js, config, log, snapshots, registry, cluster };
-  }
-
-  /** What passes is tried again for a while: a server that starts answers by and by. */
-  async #untilDone<T>(withinMs: number, attempt: () => Promise<T>): Promise<T> {
-    const { runtime } = this.#settings();
-    for (const deadline = runtime.monotonic() + withinMs; ; ) {
-      try {
-        return await attempt();
-      } catch (error) {
-        const isPassing = error instanceof TopGunError && error.code === 'UNAVAILABLE';
-        if (!isPassing || runtime.monotonic() + RETRY_MS >= deadline) throw error;
-        await new Promise<void>((resolve) => runtime.setTimer(RETRY_MS, resolve));
-      }
-    }
   }
 
   /** A node that only reads would not notice otherwise that JetStream, or its leader, is gone. */
@@ -164,12 +136,6 @@ export class NatsBackbone implements Backbone {
 
   #settings() {
     const { runtime = systemRuntime(), logger = SILENT, timeoutMs = DEFAULT_TIMEOUT_MS } = this.#options;
-    const { connectWithinMs = DEFAULT_CONNECT_WITHIN_MS } = this.#options;
-    return { runtime, logger, timeoutMs, connectWithinMs };
+    return { runtime, logger, timeoutMs };
   }
-}
-
-/** URLs may hold passwords. */
-function namesOf(servers: readonly string[]): string {
-  return servers.map((server) => server.replace(/\/\/[^@/]*@/, '//')).join(', ');
 }

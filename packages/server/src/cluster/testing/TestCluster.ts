@@ -88,7 +88,7 @@ export class TestCluster {
       await backbone.open();
       const node = await ClusterNode.join({
         ...{ nodeId: id, endpoint: `ws://${id}`, ports: backbone.cluster, host, runtime: process },
-        ...{ clusterId: backbone.log.logId, shardCount, backups },
+        ...{ clusterId: backbone.cluster.clusterId, shardCount, backups },
       });
       node.onMap(newerEachTime(id));
       one.node = node;
