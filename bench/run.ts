@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { bundle } from './benches/bundle.js';
 import { capacity } from './benches/capacity.js';
 import { cluster } from './benches/cluster.js';
+import { clusterClients } from './benches/clusterClients.js';
 import { codec } from './benches/codec.js';
 import { local } from './benches/local.js';
 import { memory } from './benches/memory.js';
@@ -25,6 +26,7 @@ const BENCHES: readonly Bench[] = [
   writes,
   capacity,
   cluster,
+  clusterClients,
   propagation,
   observed,
   local,
@@ -83,7 +85,7 @@ async function headline(): Promise<string> {
   const lock = JSON.parse(await readFile(new URL('../package-lock.json', import.meta.url), 'utf8')) as {
     readonly packages: Readonly<Record<string, { readonly version?: string }>>;
   };
-  const versions = ['ws', 'lmdb', 'yjs', 'y-websocket', 'msgpackr']
+  const versions = ['ws', 'lmdb', 'yjs', 'y-websocket', 'msgpackr', 'ioredis']
     .map((name) => `${name} ${lock.packages[`node_modules/${name}`]?.version ?? '?'}`)
     .join(', ');
   const [cpu] = cpus();

@@ -1,6 +1,6 @@
 import type { Goal, Row } from './Bench.js';
 
-type Unit = 'ops/s' | 'ms' | 'ns' | 'B' | 'kB';
+type Unit = 'ops/s' | 'ms' | 'ns' | 'B' | 'kB' | '%';
 
 export function format(value: number, unit: Unit): string {
   if (unit === 'ops/s') return value >= 10_000 ? `${(value / 1000).toFixed(0)} k/s` : `${value.toFixed(0)}/s`;

@@ -14,6 +14,8 @@ export interface NatsServerOptions {
   readonly port?: number;
   /** Flush every append before it is acknowledged; by default the system flushes when it likes. */
   readonly syncAlways?: boolean;
+  /** How often what was appended is flushed, as `1s`; by default every two minutes. */
+  readonly syncInterval?: string;
   /** For HTTP monitoring; by default a free one. */
   readonly monitorPort?: number;
   readonly cluster?: NatsClusterMember;
@@ -203,7 +205,7 @@ function configuration(
   name: string,
   dir: string,
   ports: Ports,
-  { cluster, syncAlways = false }: NatsServerOptions,
+  { cluster, syncAlways = false, syncInterval }: NatsServerOptions,
 ): string {
   return JSON.stringify({
     server_name: name,
@@ -214,6 +216,7 @@ function configuration(
       store_dir: dir,
       max_memory_store: 256 * MEBIBYTE,
       max_file_store: 16_384 * MEBIBYTE,
+      ...(syncInterval === undefined ? {} : { sync_interval: syncInterval }),
       ...(syncAlways ? { sync_interval: 'always' } : {}),
     },
     ...(cluster === undefined
