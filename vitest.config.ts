@@ -8,6 +8,7 @@ export default defineConfig({
     // Tests run against the sources, so that no build is needed and a failure points at the line that caused it.
     alias: [
       { find: /^@topgunbuild\/adapters\/(\w+)$/, replacement: source('adapters/src/$1/index.ts') },
+      { find: '@topgunbuild/client/cluster', replacement: source('client/src/cluster/index.ts') },
       { find: /^@topgunbuild\/(core|store|client|server)$/, replacement: source('$1/src/index.ts') },
     ],
   },
