@@ -76,7 +76,7 @@ export class ForwardCluster {
   }
 
   /** Starts a node; one of that name that was there must be dead. */
-  async add(id: string): Promise<ForwardNode> {
+  async add(id: string, rules: readonly Rule[] | undefined = this.#rules): Promise<ForwardNode> {
     const { runtime, logger, limits, shardCount } = this;
     const backbone = this.shared.backbone();
     const opening = backbone.open();
@@ -87,7 +87,7 @@ export class ForwardCluster {
     for (; known !== undefined && view.map.version < known.version; ) view.move({});
     const plane = new LocalDataPlane({ nodeId: id, backbone, runtime, limits, shardCount, logger });
     await plane.open();
-    const node = new ForwardNode(id, backbone, plane, view, this.#rules, this);
+    const node = new ForwardNode(id, backbone, plane, view, rules, this);
     this.nodes.set(id, node);
     return node;
   }
