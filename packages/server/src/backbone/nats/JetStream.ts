@@ -1,7 +1,8 @@
 import { headers, type MsgHdrs } from '@nats-io/transport-node';
 import { TopGunError } from '@topgunbuild/core';
 import type { PublishResult, StoredMessage, StreamConfig, StreamState } from './jetStreamTypes.js';
-import { type NatsLink, NatsRequestError } from './NatsLink.js';
+import type { NatsLink } from './NatsLink.js';
+import { NatsRequestError } from './NatsRequests.js';
 
 const API = '$JS.API';
 export const EXPECTED_HEADER = 'Nats-Expected-Last-Subject-Sequence';

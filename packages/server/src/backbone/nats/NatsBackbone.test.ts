@@ -300,13 +300,18 @@ describe('opening a NATS backbone', () => {
   });
 
   it('tells that a password is wrong, or a right is missing, at once', async () => {
-    const permissions = { publish: ['tg.>'], subscribe: ['>'] };
-    await withOwnServer({ jetstream: true, authorization: { users: [{ ...USER, permissions }] } }, async (url) => {
-      for (const connection of [{ ...LOGIN, pass: 'wrong' }, LOGIN]) {
-        const backbone = new NatsBackbone({ servers: [url], connection });
-        await expect(backbone.open()).rejects.toMatchObject({ code: 'FORBIDDEN' });
-      }
-    });
+    const everything = ['>'];
+    for (const permissions of [
+      { publish: ['tg.>'], subscribe: everything },
+      { publish: everything, subscribe: ['tg.>'] },
+    ]) {
+      await withOwnServer({ jetstream: true, authorization: { users: [{ ...USER, permissions }] } }, async (url) => {
+        for (const connection of [{ ...LOGIN, pass: 'wrong' }, LOGIN]) {
+          const backbone = new NatsBackbone({ servers: [url], connection });
+          await expect(backbone.open()).rejects.toMatchObject({ code: 'FORBIDDEN' });
+        }
+      });
+    }
   });
 
   it('takes no more rights than the README says', async () => {

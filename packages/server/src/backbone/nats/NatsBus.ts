@@ -3,7 +3,8 @@ import type { Logger } from '../../Logger.js';
 import type { Bus, BusListener, BusResponder, BusSubscription } from '../Bus.js';
 import { checkedKey } from '../names.js';
 import type { NatsLayout } from './NatsLayout.js';
-import { type NatsLink, NatsRequestError } from './NatsLink.js';
+import type { NatsLink } from './NatsLink.js';
+import { NatsRequestError } from './NatsRequests.js';
 import { plainBytes } from './plainBytes.js';
 
 /** Core NATS: nothing is stored, and who serves a subject is known to the servers. */

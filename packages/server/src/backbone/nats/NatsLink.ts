@@ -1,17 +1,8 @@
-import {
-  connect,
-  createInbox,
-  type Msg,
-  type MsgHdrs,
-  type NatsConnection,
-  NoRespondersError,
-  PermissionViolationError,
-  RequestError,
-  TimeoutError,
-} from '@nats-io/transport-node';
+import { connect, createInbox, type Msg, type NatsConnection } from '@nats-io/transport-node';
 import type { Runtime } from '@topgunbuild/core';
 import type { Logger } from '../../Logger.js';
 import type { NatsOptions } from './NatsOptions.js';
+import { NatsRequestError, NatsRequests, type RequestOptions } from './NatsRequests.js';
 
 const FIRST_DELAY_MS = 50;
 const LAST_DELAY_MS = 2_000;
@@ -19,38 +10,27 @@ const LAST_DELAY_MS = 2_000;
 const PING_INTERVAL_MS = 2_000;
 const CONNECT_MS = 3_000;
 
-export type RequestFailure = 'down' | 'nobody' | 'timeout' | 'forbidden';
-
-/** Why a request has no answer. */
-export class NatsRequestError extends Error {
-  readonly failure: RequestFailure;
-
-  constructor(failure: RequestFailure, message: string, options?: { readonly cause?: unknown }) {
-    super(message, options);
-    this.name = 'NatsRequestError';
-    this.failure = failure;
-  }
-}
-
-export interface RequestOptions {
-  readonly timeoutMs: number;
-  readonly headers?: MsgHdrs;
-}
-
 /** One connection to NATS that comes back by itself for ever. What is asked of it while it is down fails at once. */
 export class NatsLink {
   readonly #connection: NatsConnection;
   readonly #inboxPrefix: string;
   readonly #logger: Logger;
-  readonly #waiting = new Set<(error: NatsRequestError) => void>();
+  readonly #requests: NatsRequests;
   readonly #listeners = new Set<(isUp: boolean) => void>();
   #isUp = true;
   #isClosing = false;
   readonly #delay: Backoff;
 
-  private constructor(connection: NatsConnection, inboxPrefix: string, delay: Backoff, logger: Logger) {
+  private constructor(
+    connection: NatsConnection,
+    inboxPrefix: string,
+    delay: Backoff,
+    runtime: Runtime,
+    logger: Logger,
+  ) {
     this.#connection = connection;
     this.#inboxPrefix = inboxPrefix;
+    this.#requests = new NatsRequests(connection, inboxPrefix, runtime);
     this.#delay = delay;
     this.#logger = logger;
     void this.#watchStatus();
@@ -72,7 +52,7 @@ export class NatsLink {
       reconnectDelayHandler: () => delay.next(),
       noAsyncTraces: true,
     });
-    return new NatsLink(connection, options.connection?.inboxPrefix ?? '_INBOX', delay, logger);
+    return new NatsLink(connection, options.connection?.inboxPrefix ?? '_INBOX', delay, runtime, logger);
   }
 
   get isUp(): boolean {
@@ -103,18 +83,9 @@ export class NatsLink {
   }
 
   /** @throws NatsRequestError */
-  request(subject: string, payload: Uint8Array | string, { timeoutMs, headers }: RequestOptions): Promise<Msg> {
-    return new Promise((resolve, reject) => {
-      if (!this.#isUp) {
-        reject(new NatsRequestError('down', 'NATS is not connected'));
-        return;
-      }
-      this.#waiting.add(reject);
-      this.#connection
-        .request(subject, payload, { timeout: timeoutMs, ...(headers === undefined ? {} : { headers }) })
-        .then(resolve, (error: unknown) => reject(requestError(error, subject)))
-        .finally(() => this.#waiting.delete(reject));
-    });
+  request(subject: string, payload: Uint8Array | string, options: RequestOptions): Promise<Msg> {
+    if (this.#isUp) return this.#requests.ask(subject, payload, options);
+    return Promise.reject(new NatsRequestError('down', 'NATS is not connected'));
   }
 
   /** Dropped while the link is down: sent late it would be worse than not at all. */
@@ -156,7 +127,7 @@ export class NatsLink {
     if (this.#isClosing) return;
     this.#isClosing = true;
     this.#listeners.clear();
-    this.#fail('NATS was closed');
+    this.#requests.failAll('down', 'NATS was closed');
     // Unsubscribes and deletions of consumers are on their way.
     if (this.#isUp) await Promise.race([this.#connection.flush().catch(() => undefined), this.#connection.closed()]);
     this.#isUp = false;
@@ -175,6 +146,7 @@ export class NatsLink {
           break;
         case 'error':
           this.#logger.warn({ error: status.error }, 'NATS reports an error');
+          this.#requests.onError(status.error);
           break;
         case 'slowConsumer':
         case 'staleConnection':
@@ -190,7 +162,7 @@ export class NatsLink {
     this.#isUp = isUp;
     if (isUp) this.#logger.info({ server }, 'connected to NATS again');
     else this.#logger.warn({ server }, 'the connection to NATS broke');
-    if (!isUp) this.#fail('the connection to NATS broke');
+    if (!isUp) this.#requests.failAll('down', 'the connection to NATS broke');
     for (const listener of [...this.#listeners]) listener(isUp);
   }
 
@@ -199,12 +171,6 @@ export class NatsLink {
     // It tries for ever, so this is the client's own failure. The node shows it in /readyz.
     this.#logger.error({ error }, 'the connection to NATS was given up: restart the node');
     this.#change(false, '');
-  }
-
-  #fail(reason: string): void {
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
-    for (const fail of waiting) fail(new NatsRequestError('down', reason));
   }
 }
 
@@ -225,13 +191,4 @@ class Backoff {
   reset(): void {
     this.#attempts = 0;
   }
-}
-
-function requestError(error: unknown, subject: string): NatsRequestError {
-  const inner = error instanceof RequestError ? error.cause : error;
-  if (inner instanceof NoRespondersError) return new NatsRequestError('nobody', `nobody serves ${subject}`);
-  if (error instanceof TimeoutError) return new NatsRequestError('timeout', `no answer on ${subject}`);
-  const message = error instanceof Error ? error.message : String(error);
-  if (inner instanceof PermissionViolationError) return new NatsRequestError('forbidden', message, { cause: error });
-  return new NatsRequestError('down', message, { cause: error });
 }
