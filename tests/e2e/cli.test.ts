@@ -201,6 +201,17 @@ describe('the command line', () => {
     expect(durationMs).toBeGreaterThanOrEqual(499);
   });
 
+  it('measures what the command line names, whatever the environment says', async () => {
+    const { url } = await startServer(['--memory', '--no-auth']);
+    const args = ['bench', '--clients', '1', '--duration', '0.2', '--json'];
+    const cluster = await runCli([...args, '--seeds', url], { env: { TOPGUN_URL: 'ws://127.0.0.1:1' } });
+    expect(cluster).toMatchObject({ code: 0, stderr: '' });
+    expect(JSON.parse(cluster.stdout)).toMatchObject({ routing: { fallbackRoutes: 0 } });
+    const single = await runCli([...args, '--url', url], { env: { TOPGUN_SEEDS: 'ws://127.0.0.1:1' } });
+    expect(single).toMatchObject({ code: 0, stderr: '' });
+    expect(JSON.parse(single.stdout)).toMatchObject({ routing: null });
+  });
+
   it('prints nothing but the ready line on stdout', async () => {
     const folder = tempFolder();
     mkdirSync(join(folder, 'data'));

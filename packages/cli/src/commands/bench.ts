@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { benchText } from '../bench/BenchReport.js';
 import type { BenchPlan } from '../bench/runBench.js';
 import { usageError } from '../CliError.js';
+import { chooseOne } from '../options/chooseOne.js';
 import { envOption } from '../options/envOption.js';
 import { filled, nodeUrl, nodeUrls, seconds, wholeNumber } from '../options/parse.js';
 
@@ -23,7 +24,7 @@ export function benchCommand(): Command {
   return new Command('bench')
     .description('load a node or a cluster through real clients and measure acknowledged writes')
     .addOption(envOption('--url <url>', 'the node').argParser(nodeUrl).default('ws://127.0.0.1:8080'))
-    .addOption(envOption('--seeds <urls>', 'nodes of a cluster, instead of --url').argParser(nodeUrls).conflicts('url'))
+    .addOption(envOption('--seeds <urls>', 'nodes of a cluster, instead of --url').argParser(nodeUrls))
     .addOption(
       envOption('--clients <n>', 'clients, each with connections of its own')
         .argParser(wholeNumber(1, 10_000))
@@ -46,9 +47,10 @@ export function benchCommand(): Command {
     .addHelpText('after', EXAMPLES)
     .action(async (options: BenchOptions, command: Command) => {
       const inFlight = inFlightOf(options, command);
+      const isCluster = chooseOne(command, { seeds: '--seeds', url: '--url' }) === 'seeds';
       // Loaded when it is needed: mistakes should not wait for a client.
       const { runBench } = await import('../bench/runBench.js');
-      const report = await runBench({ ...options, inFlight });
+      const report = await runBench({ ...options, inFlight, seeds: isCluster ? options.seeds : undefined });
       console.log(options.json === true ? JSON.stringify(report) : benchText(report));
       if (report.acked < report.issued) process.exitCode = 1;
     });
