@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Child, ROOT } from './support/Child.js';
 import { ClientProcess } from './support/ClientProcess.js';
+import { eventually } from './support/eventually.js';
 import { openClient } from './support/openClient.js';
 import { runCli } from './support/runCli.js';
+import { startCluster } from './support/startCluster.js';
 import { startServer } from './support/startServer.js';
 import { tempFolder } from './support/tempFolder.js';
 
@@ -91,6 +93,26 @@ describe('the README', () => {
     await second.prints(/durable/);
     // Each writes its own process id to the same key, and sees that of the other.
     await first.prints(new RegExp(`by: ${second.pid}`));
+  });
+
+  it('has a line that makes a client of a cluster of that example, and changes nothing else', {
+    timeout: 60_000,
+  }, async () => {
+    const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+    const [, example = ''] = /as `hello\.mjs`[\s\S]*?```js\n([\s\S]*?)```/.exec(readme) ?? [];
+    const [line = ''] = /^const client = new TopGunClient\(\{ cluster: .*$/m.exec(readme) ?? [];
+    const { nodes } = await startCluster({ nodes: 2 });
+    const [first, second] = nodes.map(({ url }) => url) as [string, string];
+    const file = join(ROOT, `node_modules/.cache/hello-cluster-${process.pid}.mjs`);
+    onTestFinished(() => rmSync(file, { force: true }));
+    const own = line.replace('ws://127.0.0.1:8080', first).replace('ws://127.0.0.1:8081', second);
+    expect(own).not.toBe(line);
+    writeFileSync(file, example.replace(/^const client = .*$/m, own));
+    const child = new Child([file]);
+    onTestFinished(async () => void (await child.kill()));
+    await child.prints(/durable/);
+    const reader = await openClient({ url: second });
+    await eventually('the write', () => reader.getMap<{ by: number }>('todos').get('milk')?.by === child.pid);
   });
 });
 
