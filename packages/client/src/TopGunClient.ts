@@ -7,7 +7,7 @@ import type { IConnectionProvider } from './connection/ConnectionProvider.js';
 import type { Logger } from './connection/Logger.js';
 import { SingleServerProvider } from './connection/SingleServerProvider.js';
 import type { Transport } from './connection/Transport.js';
-import { WebSocketTransport } from './connection/WebSocketTransport.js';
+import { type WebSocketClass, WebSocketTransport } from './connection/WebSocketTransport.js';
 import type { ClientEvents, ClientStatus } from './engine/ClientEvents.js';
 import { Emitter } from './engine/Emitter.js';
 import { SyncEngine } from './engine/SyncEngine.js';
@@ -33,7 +33,7 @@ export interface TopGunClientOptions {
   readonly clientId?: string;
   readonly logger?: Logger;
   /** The WebSocket class to use. Default: the platform's, in Node the `ws` package's. */
-  readonly WebSocket?: typeof WebSocket;
+  readonly WebSocket?: WebSocketClass;
   /** Time and randomness, for simulations. */
   readonly runtime?: Runtime;
   /** The network, for simulations. */

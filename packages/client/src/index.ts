@@ -6,6 +6,7 @@ export type { KeyOwner, RoutingMetrics } from './cluster/PartitionRouter.js';
 export type { Credentials, IConnectionProvider, ProviderEvent, SentBatch } from './connection/ConnectionProvider.js';
 export type { Logger } from './connection/Logger.js';
 export type { CloseInfo, FrameConnection, FrameHandlers, Transport } from './connection/Transport.js';
+export type { WebSocketClass, WebSocketLike } from './connection/WebSocketTransport.js';
 export type { ClientEvents, ClientStatus, NodeChange, WriteRejection } from './engine/ClientEvents.js';
 export type { TopicInfo } from './engine/Topics.js';
 export type { Write } from './engine/Write.js';
