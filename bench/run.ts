@@ -11,6 +11,7 @@ import { capacity } from './benches/capacity.js';
 import { cluster } from './benches/cluster.js';
 import { clusterClients } from './benches/clusterClients.js';
 import { codec } from './benches/codec.js';
+import { failover } from './benches/failover.js';
 import { local } from './benches/local.js';
 import { memory } from './benches/memory.js';
 import { observed } from './benches/observed.js';
@@ -27,6 +28,7 @@ const BENCHES: readonly Bench[] = [
   capacity,
   cluster,
   clusterClients,
+  failover,
   propagation,
   observed,
   local,

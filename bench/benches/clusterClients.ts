@@ -138,7 +138,7 @@ async function startRedis(context: BenchContext, program: RedisProgram, always: 
   });
   return {
     name: 'Redis',
-    address: { redis: redis.ports },
+    address: { redis: redis.ports, steady: true },
     cpuMs: () => redis.cpuMs(),
     stop: () => redis.stop(),
   };

@@ -7,6 +7,7 @@ import { withFreePorts } from '../../tests/support/withFreePorts.js';
 import { cpuMsOf } from '../harness/Cluster.js';
 import { clock, pause } from '../harness/sample.js';
 import type { RedisProgram } from './redisServer.js';
+import { SLOT_GROUP, SLOTS } from './redisSlots.js';
 
 export interface RedisOptions {
   readonly directory: string;
@@ -25,9 +26,6 @@ interface Member {
 
 const HOST = '127.0.0.1';
 const MASTERS = 3;
-const SLOTS = 16_384;
-/** Slots are given to masters by the group, so that all keys of a group always have the same master. */
-export const SLOT_GROUP = 512;
 const SETTLES_WITHIN_MS = 60_000;
 const LOOK_AGAIN_MS = 50;
 

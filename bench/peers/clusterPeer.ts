@@ -2,7 +2,7 @@ import { TopGunClient } from '@topgunbuild/client';
 import { Cluster } from 'ioredis';
 import { pause } from '../harness/sample.js';
 
-/** The client of a cluster: TopGun's own, or ioredis with pipelines that it makes by itself. */
+/** The client of a cluster: TopGun's own, or ioredis. */
 export interface ClusterPeer {
   /** Resolves when it is acknowledged. A refusal that passes is no concern of the caller's. */
   set(key: string, value: string): Promise<unknown>;
@@ -19,13 +19,22 @@ export interface Routes {
 }
 
 /** Where to find the cluster. */
-export type ClusterAddress = { readonly topgun: readonly string[] } | { readonly redis: readonly number[] };
+export type ClusterAddress =
+  | { readonly topgun: readonly string[] }
+  | {
+      readonly redis: readonly number[];
+      /** All nodes stay: ioredis makes pipelines by itself. Otherwise it is set up for quick failovers, see the README. */
+      readonly steady: boolean;
+    };
 
 const READY_MS = 20_000;
 const BEFORE_RETRY_MS = 20;
+const SLOTS_REFRESH_MS = 200;
 
 export async function connectClusterPeer(address: ClusterAddress, clientId: string): Promise<ClusterPeer> {
-  return 'topgun' in address ? await connectTopGun(address.topgun, clientId) : await connectRedis(address.redis);
+  return 'topgun' in address
+    ? await connectTopGun(address.topgun, clientId)
+    : await connectRedis(address.redis, address.steady);
 }
 
 async function connectTopGun(seeds: readonly string[], clientId: string): Promise<ClusterPeer> {
@@ -49,9 +58,12 @@ async function connectTopGun(seeds: readonly string[], clientId: string): Promis
   };
 }
 
-async function connectRedis(ports: readonly number[]): Promise<ClusterPeer> {
+async function connectRedis(ports: readonly number[], steady: boolean): Promise<ClusterPeer> {
   const nodes = ports.map((port) => ({ host: '127.0.0.1', port }));
-  const cluster = new Cluster(nodes, { enableAutoPipelining: true });
+  const cluster = new Cluster(
+    nodes,
+    steady ? { enableAutoPipelining: true } : { slotsRefreshInterval: SLOTS_REFRESH_MS },
+  );
   cluster.on('error', () => undefined);
   // The first command waits for the cluster; those after it find connections to all nodes.
   await Promise.all(Array.from({ length: 100 }, (_, n) => cluster.get(`hello-${n}`)));
