@@ -1,10 +1,10 @@
 import { createServer } from 'node:http';
-import type { TopGunClient, TopGunClientOptions } from '@topgunbuild/client';
+import type { TopGunClient } from '@topgunbuild/client';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { NatsServer } from '../support/NatsServer.js';
 import { withFreePorts } from '../support/withFreePorts.js';
 import { eventually } from './support/eventually.js';
-import { openClient, startClient } from './support/openClient.js';
+import { openClient } from './support/openClient.js';
 import { runCli } from './support/runCli.js';
 import { StaleTransport } from './support/StaleTransport.js';
 import { type ClusterNodeProcess, type ClusterProcesses, startCluster } from './support/startCluster.js';
@@ -26,54 +26,6 @@ async function reads(cluster: ClusterProcesses, map: string): Promise<Record<str
   const rows = reader.getMap(map);
   await rows.synced({ timeoutMs: 20_000 });
   return Object.fromEntries(rows.entries());
-}
-
-/** One application, told only where its servers are. Returns what it shows in the end. */
-async function application(options: TopGunClientOptions): Promise<unknown> {
-  const alice = startClient(options);
-  const todos = alice.getMap<{ n: number; done: boolean }>('todos');
-  // Offline: the client is started later.
-  for (let n = 0; n < 60; n++) todos.set(`todo${n}`, { n, done: n % 3 === 0 });
-  alice.getCounter('visits').increment(5);
-  await alice.start();
-  await alice.ready({ timeoutMs: 10_000 });
-  const bob = await openClient(options);
-  const tags = bob.getORMap<string>('tags');
-  tags.add('x', 'red');
-  tags.add('x', 'blue');
-  tags.add('y', 'green');
-  tags.remove('x', 'red');
-  bob.getCounter('visits').decrement(2);
-  for (let n = 0; n < 60; n += 10) todos.remove(`todo${n}`);
-  todos.update('todo1', (old) => ({ n: 1_000, done: old?.done ?? false }));
-  await Promise.all([alice.flush({ timeoutMs: 20_000 }), bob.flush({ timeoutMs: 20_000 })]);
-  const query = bob.query<{ n: number; done: boolean }>('todos', {
-    where: { done: false },
-    sort: { n: 'desc' },
-    limit: 7,
-    offset: 2,
-  });
-  await query.complete({ timeoutMs: 20_000 });
-  const seen = bob.getMap('todos');
-  await seen.synced({ timeoutMs: 20_000 });
-  const heard: unknown[] = [];
-  bob.topic('news').subscribe((message) => heard.push(message));
-  await eventually('a message', () => {
-    if (heard.length === 0) alice.topic('news').publish({ hello: 'bob' });
-    return heard.length > 0;
-  });
-  await eventually('both see the counter', () => {
-    return alice.getCounter('visits').value === 3 && bob.getCounter('visits').value === 3;
-  });
-  await eventually('alice sees the tags', () => alice.getORMap<string>('tags').get('x').length === 1);
-  return {
-    todos: Object.fromEntries([...seen.entries()].sort(([a], [b]) => (a < b ? -1 : 1))),
-    rows: query.rows.map(({ key, value }) => ({ key, value })),
-    x: alice.getORMap<string>('tags').get('x'),
-    y: bob.getORMap<string>('tags').get('y'),
-    visits: bob.getCounter('visits').value,
-    heard: heard[0],
-  };
 }
 
 /** Writes one key after the other until it is told to stop; keeps what was acked, and the longest time between two acks. */
@@ -114,17 +66,6 @@ class Writer {
 }
 
 describe('cluster clients', { timeout: 120_000 }, () => {
-  it('run the same application as a client of one server: smart, dumb, or single', async () => {
-    const { url } = await startServer(['--memory', '--no-auth']);
-    const single = await application({ url });
-    const { url: another } = await startServer(['--memory', '--no-auth']);
-    expect(await application({ cluster: { seeds: [another] } })).toEqual(single);
-    const smart = await startCluster();
-    expect(await application({ cluster: { seeds: urls(smart) } })).toEqual(single);
-    const dumb = await startCluster();
-    expect(await application({ cluster: { seeds: urls(dumb), smartRouting: false } })).toEqual(single);
-  });
-
   it('whose map is stale learn by NOT_OWNER, and every operation counts once', async () => {
     const cluster = await startCluster({ nodes: 2 });
     const transport = new StaleTransport();

@@ -1,6 +1,12 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 
+/**
+ * open: passes everything on   cut: connections end, also new ones   hole: nothing comes through, and nobody is told; what was sent
+ * meanwhile arrives when it is open again, as TCP repeats it
+ */
+type Way = 'open' | 'cut' | 'hole';
+
 /** A port that passes connections on to another one, which can change: an address that outlives what is behind it. */
 export class TcpProxy {
   readonly port: number;
@@ -8,8 +14,11 @@ export class TcpProxy {
   target: number | null;
   /** Connections that were made so far. */
   connections = 0;
+  /** How long everything takes in addition, either way, ms. */
+  delayMs = 0;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  #way: Way = 'open';
 
   private constructor(server: Server, port: number, target: number | null) {
     this.#server = server;
@@ -32,17 +41,45 @@ export class TcpProxy {
     return `ws://127.0.0.1:${this.port}`;
   }
 
+  set way(way: Way) {
+    this.#way = way;
+    for (const socket of this.#sockets) {
+      if (way === 'cut') socket.destroy();
+      else if (way === 'hole') socket.pause();
+      else socket.resume();
+    }
+  }
+
   #onConnection(socket: Socket): void {
     this.connections++;
-    this.#sockets.add(socket);
-    socket.on('error', () => socket.destroy());
-    socket.on('close', () => this.#sockets.delete(socket));
+    this.#keep(socket);
+    if (this.#way === 'cut') {
+      socket.destroy();
+      return;
+    }
     if (this.target === null) return;
     const far = connect(this.target, '127.0.0.1');
-    far.on('error', () => socket.destroy());
-    far.on('close', () => socket.destroy());
-    socket.on('close', () => far.destroy());
-    socket.pipe(far).pipe(socket);
+    this.#keep(far);
+    this.#lead(socket, far);
+    this.#lead(far, socket);
+    if (this.#way === 'hole') for (const one of [socket, far]) one.pause();
+  }
+
+  #keep(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.setNoDelay(true);
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => this.#sockets.delete(socket));
+  }
+
+  #lead(from: Socket, to: Socket): void {
+    const later = (run: () => void): void => void (this.delayMs === 0 ? run() : setTimeout(run, this.delayMs));
+    from.on('data', (chunk) =>
+      later(() => {
+        if (!to.destroyed) to.write(chunk);
+      }),
+    );
+    from.on('close', () => later(() => to.destroy()));
   }
 
   #close(): void {
