@@ -118,13 +118,13 @@ export function judge(world: World): void {
 }
 
 /** Promise 12: whatever its clock says, everybody's next write wins, and is overwritten by the next. */
-export async function probe(world: World, random: Random): Promise<void> {
+export async function probe(world: World, random: Random, waitMs: number): Promise<void> {
   const { time, profile, history } = world;
   const key = random.pick(profile.keys);
   for (const writer of world.clients) {
     if (writer.profile.role === 'guest') continue;
     const id = writer.probe(key);
-    await time.run(time.now + 3_000);
+    await time.run(time.now + waitMs);
     for (const reader of world.clients) {
       if (!reader.interests.items || reader.client === null) continue;
       const shown = reader.client.getMap<{ id: string }>('items').get(key)?.id;
@@ -135,10 +135,10 @@ export async function probe(world: World, random: Random): Promise<void> {
 }
 
 /** Whoever closes leaves nothing behind. */
-export async function closeClients(world: World): Promise<void> {
+export async function closeClients(world: World, waitMs: number): Promise<void> {
   const { time, history } = world;
   for (const client of world.clients) void client.close();
-  await time.run(time.now + 10_000);
+  await time.run(time.now + waitMs);
   for (const client of world.clients) {
     if (client.isRunning) history.violate('leak', `${client.profile.name} does not close`);
   }

@@ -18,6 +18,8 @@ import { SoleWorld } from './world/SoleWorld.js';
 const QUIET_MS = 100_000;
 const HEAL_MS = 30_000;
 const STEP_MS = 5_000;
+const PROBE_MS = 3_000;
+const CLOSE_MS = 10_000;
 
 /** One run of a node and its clients: a while of work under faults, then rest, then judgement. The seed decides all of it. */
 export async function simulate(seed: number, options: SimulationOptions = {}): Promise<Outcome> {
@@ -39,7 +41,7 @@ async function play(world: SoleWorld, random: Random): Promise<void> {
   await time.run(time.now + QUIET_MS);
   judge(world);
   if (world.history.violations.length > 0) return;
-  await probe(world, random);
+  await probe(world, random, PROBE_MS);
   await restartAndClose(world);
 }
 
@@ -53,7 +55,7 @@ async function restartAndClose(world: SoleWorld): Promise<void> {
   if (!world.isServing) return history.violate('start', 'the node does not come back');
   const after = fingerprint(readFinalState(world));
   if (after !== before) history.violate('1', `before the restart:\n${before}\nafter it:\n${after}`);
-  await closeClients(world);
+  await closeClients(world, CLOSE_MS);
   void world.stopNode();
   await time.run(time.now + 60_000);
 }

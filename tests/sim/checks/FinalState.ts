@@ -84,15 +84,21 @@ export function liveItems(state: FinalState, map: string, now: number): Map<stri
   return items;
 }
 
-/** A comparable text of everything that the state holds. */
-export function fingerprint(state: FinalState): string {
+/** A comparable text of everything that the state holds; of what readers see at `now` alone, when that is given. */
+export function fingerprint(state: FinalState, now: number | null = null): string {
   const lines: string[] = [];
   for (const [map, rows] of state.lww) {
-    for (const [key, row] of rows)
+    const live = now === null ? null : liveItems(state, map, now);
+    for (const [key, row] of rows) {
+      if (live !== null && !live.has(key)) continue;
       lines.push(`${map}/${key} ${stampId(row.ms, row.counter, row.replica)} ${row.item?.id}`);
+    }
   }
-  for (const [key, row] of state.or)
-    lines.push(`tags/${key} ${[...row.elements].sort().join()} ${[...row.removed].sort().join()}`);
+  for (const [key, row] of state.or) {
+    if (now !== null && row.elements.size === 0) continue;
+    const removed = now === null ? [...row.removed].sort().join() : '';
+    lines.push(`tags/${key} ${[...row.elements].sort().join()} ${removed}`);
+  }
   for (const [key, slots] of state.counters) lines.push(`hits/${key} ${JSON.stringify(slots)}`);
   return lines.sort().join('\n');
 }

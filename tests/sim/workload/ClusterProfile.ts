@@ -87,11 +87,13 @@ export function drawClusterProfile(random: Random): ClusterProfile {
   return {
     ...profile,
     chaos,
+    // Nodes hold each other up by it as well.
+    maxSendBufferBytes: random.pick([16_384, 1_000_000]),
     durationMs: random.between(8_000, 30_000),
     nodes,
     maxNodes: Math.min(5, nodes + (chaos.has('memberJoin') ? 2 : 0)),
     backups: random.pick([0, 1, 1, 1, 2]),
-    timing: { tickMs: random.pick([25, 50, 100]) },
+    timing: { tickMs: random.pick([50, 100, 100]) },
     nodeSkewMs: random.pick([0, 0, 100]),
     streams: random.pick([1, 2, 8]),
     maxPayload: random.pick([64 * 1024, 1024 * 1024]),

@@ -1,49 +1,23 @@
 import { decodeTotals, EntryBatch, encodeTotals, type OpAckMessage, Tag } from '@topgunbuild/core';
-import { CounterTotals } from '../../packages/client/src/engine/CounterTotals.js';
-import { Deadlines } from '../../packages/client/src/engine/Deadlines.js';
-import { OpLog } from '../../packages/client/src/engine/OpLog.js';
-import type { PendingOp } from '../../packages/client/src/engine/PendingOp.js';
-import { Sender } from '../../packages/client/src/engine/Sender.js';
-import { ServerClock } from '../../packages/client/src/engine/ServerClock.js';
-import { Stream } from '../../packages/client/src/engine/Stream.js';
-import { ReplicaMap } from '../../packages/client/src/replica/ReplicaMap.js';
-import { StorageWriter } from '../../packages/client/src/storage/StorageWriter.js';
-import { RecordRows } from '../../packages/server/src/live/recordsFrame.js';
-import type { Action } from '../../packages/server/src/permissions/Permissions.js';
-import { Verdicts } from '../../packages/server/src/permissions/Verdicts.js';
-import { ShardMap } from '../../packages/server/src/shard/ShardMap.js';
-import { ShardStore } from '../../packages/server/src/shard/ShardStore.js';
-import { Verdict } from '../../packages/server/src/shard/Verdict.js';
-import type { SimProcess } from './kernel/SimProcess.js';
-import type { ChaosKind, Profile } from './workload/Profile.js';
-import { ServerDisk } from './world/ServerDisk.js';
-
-/** A bug put into the product on purpose, from outside, to see whether the checks find it. */
-export interface Plant {
-  readonly name: string;
-  /** Promises that it breaks: finding any of them broken is finding it. */
-  readonly breaks: readonly string[];
-  /** Faults without which it would not show. */
-  readonly needs: readonly ChaosKind[];
-  readonly profile?: (drawn: Profile) => Profile;
-  /** Returns how to take it out again. */
-  readonly install: () => () => void;
-}
-
-type Method<F, T> = F extends (...args: infer A) => infer R ? (this: T, ...args: A) => R : never;
-
-/** Puts another method in the place of one. */
-function patch<T extends object, K extends keyof T>(
-  prototype: T,
-  name: K,
-  make: (original: Method<T[K], T>) => Method<T[K], T>,
-): () => void {
-  const original = prototype[name];
-  prototype[name] = make(original as Method<T[K], T>) as T[K];
-  return () => {
-    prototype[name] = original;
-  };
-}
+import { CounterTotals } from '../../../packages/client/src/engine/CounterTotals.js';
+import { Deadlines } from '../../../packages/client/src/engine/Deadlines.js';
+import { OpLog } from '../../../packages/client/src/engine/OpLog.js';
+import type { PendingOp } from '../../../packages/client/src/engine/PendingOp.js';
+import { Sender } from '../../../packages/client/src/engine/Sender.js';
+import { ServerClock } from '../../../packages/client/src/engine/ServerClock.js';
+import { Stream } from '../../../packages/client/src/engine/Stream.js';
+import { ReplicaMap } from '../../../packages/client/src/replica/ReplicaMap.js';
+import { StorageWriter } from '../../../packages/client/src/storage/StorageWriter.js';
+import { RecordRows } from '../../../packages/server/src/live/recordsFrame.js';
+import type { Action } from '../../../packages/server/src/permissions/Permissions.js';
+import { Verdicts } from '../../../packages/server/src/permissions/Verdicts.js';
+import { ShardMap } from '../../../packages/server/src/shard/ShardMap.js';
+import { ShardStore } from '../../../packages/server/src/shard/ShardStore.js';
+import { Verdict } from '../../../packages/server/src/shard/Verdict.js';
+import type { SimProcess } from '../kernel/SimProcess.js';
+import type { Profile } from '../workload/Profile.js';
+import { ServerDisk } from '../world/ServerDisk.js';
+import { type Plant, patch } from './Plant.js';
 
 const shortRetention = (drawn: Profile): Profile => ({
   ...drawn,
@@ -103,7 +77,7 @@ function lastWins(applies: (here: number, comes: number) => boolean): () => void
   };
 }
 
-export const PLANTS: readonly Plant[] = [
+export const SOLE_PLANTS: readonly Plant[] = [
   {
     name: 'the node acks before the record is on the disk',
     breaks: ['1', '4', '5'],
