@@ -18,6 +18,8 @@ export interface NatsServerOptions {
   readonly syncInterval?: string;
   /** For HTTP monitoring; by default a free one. */
   readonly monitorPort?: number;
+  /** Room for all streams; by default more than tests fill. */
+  readonly maxFileStoreBytes?: number;
   readonly cluster?: NatsClusterMember;
 }
 
@@ -205,7 +207,7 @@ function configuration(
   name: string,
   dir: string,
   ports: Ports,
-  { cluster, syncAlways = false, syncInterval }: NatsServerOptions,
+  { cluster, syncAlways = false, syncInterval, maxFileStoreBytes = 16_384 * MEBIBYTE }: NatsServerOptions,
 ): string {
   return JSON.stringify({
     server_name: name,
@@ -215,7 +217,7 @@ function configuration(
     jetstream: {
       store_dir: dir,
       max_memory_store: 256 * MEBIBYTE,
-      max_file_store: 16_384 * MEBIBYTE,
+      max_file_store: maxFileStoreBytes,
       ...(syncInterval === undefined ? {} : { sync_interval: syncInterval }),
       ...(syncAlways ? { sync_interval: 'always' } : {}),
     },

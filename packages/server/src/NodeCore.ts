@@ -34,6 +34,8 @@ export interface NodeCoreOptions {
   /** Standbys of each shard, where the backbone is shared. Default 1. */
   readonly backups?: number | undefined;
   readonly clusterTiming?: Partial<ClusterTiming> | undefined;
+  /** Told once when another process has taken the id of this node, which should stop then. */
+  readonly onReplaced?: (() => void) | undefined;
   /** Runs a function at the end of this turn of the event loop. Default: a timer of the runtime, or a microtask. */
   readonly atTurnEnd?: ((flush: () => void) => void) | undefined;
 }
@@ -120,7 +122,7 @@ export class NodeCore {
     try {
       const member = await ClusterMembership.join({
         ...{ nodeId, endpoint, ports: cluster, host: plane, runtime, clusterId, shardCount, logger },
-        ...{ backups: options.backups, timing: options.clusterTiming },
+        ...{ backups: options.backups, timing: options.clusterTiming, onReplaced: options.onReplaced },
       });
       return new NodeCore(options, limits, plane, member);
     } catch (error) {

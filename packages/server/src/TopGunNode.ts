@@ -32,6 +32,9 @@ type State =
 /** One TopGun node: what it stores, what it serves, and the port it serves it on. */
 export class TopGunNode {
   readonly nodeId: string;
+  /** Resolves with the reason when the node stops by itself, which it does when another process has taken its id. */
+  readonly failed: Promise<TopGunError>;
+  readonly #fail: (reason: TopGunError) => void;
   readonly #options: CheckedOptions;
   readonly #runtime: Runtime;
   readonly #logger: Logger;
@@ -54,6 +57,11 @@ export class TopGunNode {
     this.#runtime = runtime;
     this.#logger = logger;
     this.nodeId = options.nodeId ?? `node-${runtime.id(8)}`;
+    let fail: (reason: TopGunError) => void = () => undefined;
+    this.failed = new Promise((resolve) => {
+      fail = resolve;
+    });
+    this.#fail = fail;
     this.#authenticator = options.authenticator ?? createAuthenticator(options.auth, runtime);
     this.#permissions = createPermissions(options.permissions, logger);
     this.#backbone = createBackbone(options.backbone, runtime, logger);
@@ -151,8 +159,16 @@ export class TopGunNode {
       tuning: tombstoneRetentionMs === undefined ? {} : { tombstoneRetentionMs },
       shardCount: shards,
       backups,
+      onReplaced: () => this.#onReplaced(),
       atTurnEnd: (flush) => void setImmediate(flush),
     });
+  }
+
+  /** Both would answer what is sent to the node: the one whom the cluster does not mean has to go. */
+  #onReplaced(): void {
+    const message = `Another process has taken the id ${JSON.stringify(this.nodeId)} of this node, which stops.`;
+    this.#fail(new TopGunError('CLOSED', message));
+    this.stop().catch((error: unknown) => this.#logger.error({ err: error }, 'the node could not stop in order'));
   }
 
   async #stop(graceful: boolean): Promise<void> {

@@ -75,6 +75,11 @@ export class ClusterNodeProcess {
   /** SIGTERM; resolves with the exit code, or -1 when a signal ended it. */
   async stop(): Promise<number> {
     this.#server.child.signal('SIGTERM');
+    return await this.ended();
+  }
+
+  /** Resolves as `stop`, when the process ends by itself. */
+  async ended(): Promise<number> {
     return (await this.#server.child.exited).code ?? -1;
   }
 
@@ -130,11 +135,11 @@ export class ClusterProcesses {
     this.#options = options;
   }
 
-  /** Starts one more. */
-  async add(): Promise<ClusterNodeProcess> {
+  /** Starts one more, by default with the NATS and the arguments of the others. */
+  async add(natsUrl = this.natsUrl, args: readonly string[] = this.#args): Promise<ClusterNodeProcess> {
     this.#started++;
     const id = `n${this.#started}`;
-    const node = await ClusterNodeProcess.start(id, ['--nats', this.natsUrl, ...this.#args], this.#options);
+    const node = await ClusterNodeProcess.start(id, ['--nats', natsUrl, ...args], this.#options);
     this.nodes.push(node);
     return node;
   }

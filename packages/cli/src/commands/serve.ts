@@ -100,8 +100,9 @@ async function serveUntil(signals: StopSignals, options: ServeOptions, command: 
   if (options.hints === true) {
     console.error(hints(node.url, store.type === 'embedded' ? shown(store.path) : null, auth === 'none'));
   }
-  await stopping;
+  const failure = await Promise.race([stopping.then(() => null), node.failed]);
   await node.stop({ graceful: true });
+  if (failure !== null) throw runtimeError(failure.message, failure);
 }
 
 async function makeNode(options: ServeOptions, auth: ServerOptions['auth'], store: StoreChoice): Promise<TopGunNode> {

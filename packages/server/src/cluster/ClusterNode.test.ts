@@ -239,6 +239,7 @@ describe('a node that stands still', () => {
     old.process.continue();
     await test.run(3_000);
     expect(old.node?.problem).toContain('another process');
+    expect(old.replaced).toBe(1);
     expect(old.host.roles.every(({ name }) => name === 'none')).toBe(true);
     test.checkRest();
   });

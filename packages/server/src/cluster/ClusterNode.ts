@@ -32,6 +32,8 @@ export interface ClusterNodeOptions {
   readonly version?: string | undefined;
   readonly logger?: Logger | undefined;
   readonly timing?: Partial<ClusterTiming> | undefined;
+  /** Told once when another process has taken the node's id: this one is nothing any more, and should end. */
+  readonly onReplaced?: (() => void) | undefined;
 }
 
 export interface ShardOwner {
@@ -76,6 +78,7 @@ export class ClusterNode {
   readonly #controller: Controller;
   readonly #listeners = new Set<(map: ClusterMap) => void>();
   #wasLeading = false;
+  #hasResigned = false;
   #isClosed = false;
   #departure: Promise<void> | null = null;
   #tickedAt: number;
@@ -279,10 +282,13 @@ export class ClusterNode {
 
   /** Another process acts under this node's id: this one must be nothing, and stay so. */
   #resignAll(): void {
+    if (this.#hasResigned) return;
+    this.#hasResigned = true;
     this.#controller.rest();
     this.#lease.close();
     this.#probes.close();
     this.#options.host.setRoles(Array.from({ length: this.#options.shardCount }, () => ({ name: 'none' as const })));
+    this.#options.onReplaced?.();
   }
 
   /** Among those who might take the lease; those who leave come last. */

@@ -27,6 +27,8 @@ export interface TestNode {
   /** Null: it has not joined yet, or could not. */
   node: ClusterNode | null;
   error: unknown;
+  /** How often it was told that another process has its id. */
+  replaced: number;
   state: 'up' | 'stopped' | 'cut' | 'gone';
 }
 
@@ -82,13 +84,14 @@ export class TestCluster {
     const process = new TestProcess(this.time, this.chance);
     const backbone = this.cluster.backbone({ runtime: process });
     const host = new TestHost(process, shardCount, { restoreMs: () => restoreMs * (0.5 + this.chance()) });
-    const one: TestNode = { id, process, backbone, host, node: null, error: null, state: 'up' };
+    const one: TestNode = { id, process, backbone, host, node: null, error: null, replaced: 0, state: 'up' };
     this.nodes.set(id, one);
     const join = async (): Promise<void> => {
       await backbone.open();
       const node = await ClusterNode.join({
         ...{ nodeId: id, endpoint: `ws://${id}`, ports: backbone.cluster, host, runtime: process },
         ...{ clusterId: backbone.cluster.clusterId, shardCount, backups },
+        onReplaced: () => one.replaced++,
       });
       node.onMap(newerEachTime(id));
       one.node = node;
