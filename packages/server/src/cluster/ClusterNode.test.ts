@@ -383,6 +383,14 @@ describe('membership', () => {
     expect(test.map).toMatchObject({ version: 2, epochs: new Array(32).fill(2) });
   });
 
+  it('has nothing left to do for a node that has left, so that its process ends', async () => {
+    const test = await cluster(1);
+    const left = test.clusterNode('n1').leave(5_000);
+    await test.run(100);
+    await left;
+    expect(test.time.nextTimerMs).toBeNull();
+  });
+
   it('lets all leave together in time', async () => {
     const test = await cluster(3);
     let left = 0;

@@ -31,20 +31,21 @@ export class Departure {
 
   /** Resolves when others serve what this node owned, or the time is up, and the node is no longer registered. */
   async run(timeoutMs: number): Promise<void> {
-    const { runtime, logger } = this.#options;
-    let timer = null;
-    const timeUp = new Promise<void>((resolve) => {
-      timer = runtime.setTimer(timeoutMs, () => {
-        this.#isOver = true;
-        logger.warn({ timeoutMs }, 'not everything was handed over in time: others will take it');
-        resolve();
-      });
-    });
-    await Promise.race([this.#handOver(), timeUp]);
-    if (timer !== null) runtime.clearTimer(timer);
+    const { logger, timing } = this.#options;
+    const isDone = await this.#atMost(timeoutMs, this.#handOver());
     this.#isOver = true;
+    if (!isDone) logger.warn({ timeoutMs }, 'not everything was handed over in time: others will take it');
     // Bounded as well: a registry that does not answer must not keep a node from ending.
-    await Promise.race([this.#goodbye(), this.#pause(this.#options.timing.leaseMs)]);
+    await this.#atMost(timing.leaseMs, this.#goodbye());
+  }
+
+  /** Whether the work is done by then. Leaves no timer behind: a process does not end before its last one. */
+  #atMost(timeoutMs: number, work: Promise<void>): Promise<boolean> {
+    const { runtime } = this.#options;
+    return new Promise((resolve, reject) => {
+      const timer = runtime.setTimer(timeoutMs, () => resolve(false));
+      work.then(() => resolve(true), reject).finally(() => runtime.clearTimer(timer));
+    });
   }
 
   async #handOver(): Promise<void> {
