@@ -170,26 +170,32 @@ describe('a row of another kind', () => {
   });
 });
 
+/** Time on the processor: on a busy machine the clock on the wall says nothing about the code. */
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+}
+
 describe('a record with ten thousand elements', () => {
   it('takes and refuses operations without being decoded for each', () => {
     const limit = 10_000;
     const { table, merge } = recorder(limit);
     const replica = (i: number) => `client-${i % 100}.01234567.0iuhae31w4n`;
-    const started = performance.now();
+    const started = cpuMs();
     for (let i = 0; i < limit; i++) merge(Tag.OR_ADD, at(i, replica(i)), bytes(i, i >> 8));
     for (let i = 0; i < limit; i++) expect(merge(Tag.OR_ADD, at(limit + i, 'x'), bytes(1))).toBe(Outcome.LIMIT);
     for (let i = 0; i < 1_000; i++) merge(Tag.OR_REMOVE, at(limit + i), encodeStamps([at(i, replica(i))]));
     const { elements, removed } = decodeOrState(table.bytes(table.find('k')));
     expect([elements.length, removed.length]).toEqual([9_000, 1_000]);
     // Decoding it for each took minutes.
-    expect(performance.now() - started).toBeLessThan(8_000);
+    expect(cpuMs() - started).toBeLessThan(8_000);
   });
 
   it('counts as fast as one with few replicas', () => {
     const { merge } = recorder(10_000);
     for (let i = 0; i < 2_000; i++) merge(Tag.COUNTER_ADD, at(1, `client-${i}`), encodeTotals(1, 0));
-    const started = performance.now();
+    const started = cpuMs();
     for (let i = 0; i < 50_000; i++) merge(Tag.COUNTER_ADD, at(2 + i, `client-${i % 2_000}`), encodeTotals(2 + i, 0));
-    expect(performance.now() - started).toBeLessThan(2_000);
+    expect(cpuMs() - started).toBeLessThan(2_000);
   });
 });
