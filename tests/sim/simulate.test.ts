@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { REGRESSIONS } from './regressions.js';
+import { CLUSTER_REGRESSIONS, SOLE_REGRESSIONS } from './regressions.js';
 import { simulate } from './simulate.js';
 import { simulateCluster } from './simulateCluster.js';
 
@@ -23,9 +23,15 @@ describe('simulation', () => {
     expect(await traceOf(1)).not.toBe(await traceOf(2));
   });
 
-  for (const { seed, was } of REGRESSIONS) {
+  for (const { seed, was } of SOLE_REGRESSIONS) {
     it(`seed ${seed} keeps all promises: ${was}`, async () => {
       expect((await simulate(seed)).violations).toEqual([]);
+    });
+  }
+
+  for (const { seed, was } of CLUSTER_REGRESSIONS) {
+    it(`seed ${seed} of clusters keeps all promises: ${was}`, async () => {
+      expect((await simulateCluster(seed)).violations).toEqual([]);
     });
   }
 });

@@ -120,6 +120,24 @@ describe('Streams', () => {
     await client.close();
   });
 
+  it('bring back nothing older than what another has brought: an owner may have been succeeded and not know', async () => {
+    const world = new World();
+    const client = await world.online();
+    const map = client.getMap<{ n: number }>('m');
+    map.get('a');
+    await world.time.advance(10);
+    const rows = [['a', undefined, NOW + 2] as const, ['b', { n: 5 }, NOW + 2] as const];
+    await world.stream(rowsOf('m', rows), { cursors: [0, 7], last: true });
+    const window = client.query<{ n: number }>('m', { sort: { n: 'asc' }, limit: 2 });
+    await world.time.advance(10);
+    const stale = [['a', { n: 1 }, NOW + 1] as const, ['b', { n: 2 }, NOW + 1] as const];
+    await world.stream(rowsOf('m', stale), { last: true });
+    expect(map.get('a')).toBeUndefined();
+    expect(map.get('b')).toEqual({ n: 5 });
+    expect(window.rows).toEqual([{ key: 'b', value: { n: 5 } }]);
+    await client.close();
+  });
+
   it('show a row again whose deadline came only by a clock that was ahead, until its deadline comes', async () => {
     const world = new World();
     const ahead = 60_000;

@@ -152,7 +152,7 @@ export class Stream {
     this.#note(message.records);
     const isWhole = (key: string): boolean => message.initial && this.#isSentInFull(key, shardCount);
     const stays = (key: string): boolean => isCovered(key) || this.#isNotOurs(key);
-    this.map.applyRemote(message.records, stays, isWhole);
+    this.map.applyRemote(message.records, logId, stays, isWhole);
     if (this.#left.size > 0) this.#forgetLeft();
     if (!this.isWindow) {
       this.#logId = logId;

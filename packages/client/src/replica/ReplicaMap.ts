@@ -1,7 +1,7 @@
 import { decodeCounterState, EntryBatch, Kind, mergeEntry, Outcome, RecordTable, Tag } from '@topgunbuild/core';
 import type { PendingOp } from '../engine/PendingOp.js';
 import { type ChangeListener, MapListeners, type Origin, type RecordState, type RowChange } from './MapListeners.js';
-import { decodeRecord, isSameRow, isSameValue } from './rows.js';
+import { decodeRecord, isOlderRow, isSameRow, isSameValue } from './rows.js';
 
 /** Local state is never refused for its size; the server is who enforces limits. */
 const UNLIMITED = Number.MAX_SAFE_INTEGER;
@@ -34,6 +34,10 @@ export class ReplicaMap {
   readonly #pending = new Map<string, PendingOp>();
   /** Keys whose row left the streams while operations on them were pending. */
   readonly #left = new Set<string>();
+  /** The log in which the rows stand that servers send now; null before the first one came. */
+  #logId: string | null = null;
+  /** Keys whose records are from storage or of another log: what servers hold now may well be older. */
+  readonly #foreign = new Set<string>();
   readonly #listeners: MapListeners;
   readonly #onSettled = new Set<(key: string) => void>();
   readonly #row = new EntryBatch();
@@ -197,14 +201,16 @@ export class ReplicaMap {
   // --- records from servers ----------------------------------------------------------------------------------------
 
   /**
-   * Takes in rows of a stream. `isCovered` tells whether another stream still stands for a key that left this one;
+   * Takes in rows of a stream, which stand in the log `logId`. `isCovered` tells whether another stream still stands for a key that left this one;
    * `isWhole` whether the row of a key is all that the server has of it, and not what changed since the client knew it.
    */
   applyRemote(
     rows: EntryBatch,
+    logId: string,
     isCovered: (key: string) => boolean,
     isWhole: (key: string) => boolean = () => false,
   ): void {
+    if (logId !== this.#logId) this.#changeLog(logId);
     const listening = this.#listeners.areThere;
     const changes: RowChange[] = [];
     for (let i = 0; i < rows.count; i++) {
@@ -285,6 +291,8 @@ export class ReplicaMap {
   clear(): void {
     this.#pending.clear();
     this.#left.clear();
+    this.#foreign.clear();
+    this.#logId = null;
     const keys = [...this.table.keys()];
     for (const key of [...this.#base.keys()]) this.#base.delete(this.#base.find(key));
     this.drop(keys);
@@ -332,14 +340,23 @@ export class ReplicaMap {
     return true;
   }
 
+  /** Until a server tells a record anew it is of the log before. */
+  #changeLog(logId: string): void {
+    this.#logId = logId;
+    for (const key of this.table.keys()) this.#foreign.add(key);
+  }
+
   /**
    * Merging would keep what the server has forgotten: elements whose removal is no longer remembered, or records that a
-   * server restored from a backup does not have.
+   * server restored from a backup does not have. But an owner that was succeeded and does not know sends what is no longer
+   * true: in one log nothing gives way to what is older.
    */
   #replace(rows: EntryBatch, index: number, key: string): boolean {
     const isPending = this.#pending.has(key);
+    const table = isPending ? this.#base : this.table;
     if (isPending) this.#left.delete(key);
-    if (isSameRow(isPending ? this.#base : this.table, rows, index)) return false;
+    if (!this.#foreign.delete(key) && isOlderRow(table, rows, index)) return false;
+    if (isSameRow(table, rows, index)) return false;
     this.#owner.onBaseChanged(this, key);
     if (isPending) {
       this.#forgetBase(key);

@@ -1,9 +1,12 @@
 import {
+  compareStamps,
   counterValue,
   decodeCounterState,
   decodeOrState,
   decodeValue,
   type EntryBatch,
+  Kind,
+  kindOfTag,
   type RecordTable,
   Tag,
   valueEquals,
@@ -31,6 +34,16 @@ export function isSameRow(table: RecordTable, rows: EntryBatch, index: number): 
   const bytes = table.bytes(slot);
   const others = rows.bytes(index);
   return bytes.length === others.length && bytes.every((byte, at) => byte === others[at]);
+}
+
+/** Whether row `index` of `rows` is older than the last-writer-wins record that `table` has for its key. */
+export function isOlderRow(table: RecordTable, rows: EntryBatch, index: number): boolean {
+  const slot = table.find(rows.keys[index] as string);
+  if (slot < 0 || table.kind(slot) !== Kind.LWW || kindOfTag(rows.tags[index] as number) !== Kind.LWW) return false;
+  const own: [number, number, string] = [table.ms(slot), table.counter(slot), table.replica(slot)];
+  return (
+    compareStamps(rows.ms[index] as number, rows.counters[index] as number, rows.replicas[index] as string, ...own) < 0
+  );
 }
 
 /** Undefined, which is no value, equals itself only. */
