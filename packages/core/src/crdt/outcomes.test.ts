@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Timestamp } from '../clock/Timestamp.js';
 import { RecordTable } from '../table/RecordTable.js';
+import { cpuMs } from '../testing/cpuMs.js';
 import { encodeCounterState, encodeTotals } from './CounterState.js';
 import { Tag } from './Entry.js';
 import { EntryBatch } from './EntryBatch.js';
@@ -169,12 +170,6 @@ describe('a row of another kind', () => {
     expect(merge(Tag.LEFT, at(9))).toBe(Outcome.LOST);
   });
 });
-
-/** Time on the processor: on a busy machine the clock on the wall says nothing about the code. */
-function cpuMs(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1_000;
-}
 
 describe('a record with ten thousand elements', () => {
   it('takes and refuses operations without being decoded for each', () => {

@@ -4,6 +4,7 @@ import { EntryBatch } from '../crdt/EntryBatch.js';
 import { TopGunError } from '../errors.js';
 import { DEFAULT_LIMITS } from '../limits.js';
 import { rowsOf } from '../testing/batches.js';
+import { cpuMs } from '../testing/cpuMs.js';
 import { clientMessages, serverMessages } from '../testing/messages.js';
 import { damaged, damages } from '../testing/mutations.js';
 import { decodeValue } from '../value/decodeValue.js';
@@ -257,9 +258,9 @@ describe('a frame', () => {
       frameOf(size, [0x95, 10, 1, 0xc2, 0, 0xc6, 0, 0x7f, 0xff, 0xf0, 4, 0xff, 0xff, 0x7f], 1),
     ];
     for (const frame of frames) {
-      const started = performance.now();
+      const started = cpuMs();
       expect(['BAD_FRAME', 'TOO_LARGE']).toContain(codeOf(() => decodeClientMessage(frame)));
-      expect(performance.now() - started).toBeLessThan(500);
+      expect(cpuMs() - started).toBeLessThan(500);
     }
   });
 

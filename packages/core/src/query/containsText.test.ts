@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { cpuMs } from '../testing/cpuMs.js';
 import { containsText } from './containsText.js';
 
 const few = fc.stringMatching(/^[ab]{0,6}$/);
@@ -20,7 +21,7 @@ it('finds what String.includes finds, in long texts as well', () => {
 it('takes no longer on texts that were made to take long', () => {
   const text = 'a'.repeat(1_000_000);
   const contains = containsText(`${'a'.repeat(250_000)}b${'a'.repeat(250_000)}`);
-  const start = performance.now();
+  const start = cpuMs();
   expect(contains(text)).toBe(false);
-  expect(performance.now() - start).toBeLessThan(1_000);
+  expect(cpuMs() - start).toBeLessThan(1_000);
 });

@@ -15,6 +15,11 @@ export interface Runtime {
   /** Runs `fn` once after `delayMs`. */
   setTimer(delayMs: number, fn: () => void): Timer;
   clearTimer(timer: Timer): void;
+  /**
+   * Runs `fn` when everything that has arrived by now has been handled: later than a microtask, without any delay. Where
+   * it is missing, a microtask has to do.
+   */
+  afterTurn?(fn: () => void): void;
   /** Uniform in [0, 1). */
   random(): number;
   /** A new random identifier of `length` (default 16) characters of [0-9a-z]. */

@@ -8,11 +8,14 @@ interface SystemTimer extends Timer {
 
 /** The Runtime of the machine: its clocks, its timers and its cryptographic random source. */
 export function systemRuntime(): Runtime {
+  const { setImmediate } = globalThis as { readonly setImmediate?: (fn: () => void) => unknown };
   return {
     now: () => Date.now(),
     monotonic: () => performance.now(),
     setTimer: (delayMs, fn) => ({ handle: setTimeout(fn, delayMs) }) as SystemTimer,
     clearTimer: (timer) => clearTimeout((timer as SystemTimer).handle),
+    // Node has it. In browsers each message is a turn of its own, so there would be nothing to gather.
+    ...(setImmediate === undefined ? {} : { afterTurn: (fn: () => void) => void setImmediate(fn) }),
     random: () => Math.random(),
     id: (length = 16) => randomId(length),
   };
