@@ -51,15 +51,22 @@ export class Sender {
     this.#window = window;
   }
 
-  /** Sends at the end of the current turn, so that writes made together travel together. */
+  /**
+   * Sends soon, so that writes made together travel together. While answers are outstanding it waits for the end of the
+   * turn: several may arrive in it, from several nodes, and each lets the application write again.
+   */
   schedule(): void {
     if (this.#scheduled || this.#paused) return;
     this.#scheduled = true;
-    queueMicrotask(() => {
-      this.#scheduled = false;
-      this.#pump();
-    });
+    const { runtime, log } = this.#ports;
+    if (log.inFlightBytes > 0 && runtime.afterTurn !== undefined) runtime.afterTurn(this.#run);
+    else queueMicrotask(this.#run);
   }
+
+  readonly #run = (): void => {
+    this.#scheduled = false;
+    this.#pump();
+  };
 
   /** Operations that had to wait for others, or for storage, may go now. */
   release(): void {
