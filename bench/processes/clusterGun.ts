@@ -42,20 +42,17 @@ const role = {
     );
   },
 
-  /** Sends everything once and closes the connections. */
-  async fire(): Promise<Shots> {
-    const { depth, opsPerFrame } = load as ClusterLoad;
+  /** Sends everything once and closes the connections. Null: nodes were given up or came meanwhile, and refused some. */
+  async fire(): Promise<Shots | null> {
+    const { depth, frames, connections, opsPerFrame } = load as ClusterLoad;
     const cpuBefore = process.cpuUsage();
     const from = clock();
-    await Promise.all(guns.map(({ gun, frames }) => shoot(gun, frames, depth)));
+    const shots = await Promise.allSettled(guns.map((gun) => shoot(gun.gun, gun.frames, depth)));
     const ms = clock() - from;
     const { user, system } = process.cpuUsage(cpuBefore);
-    let ops = 0;
-    for (const { gun, frames } of guns) {
-      ops += frames.length * opsPerFrame;
-      gun.socket.destroy();
-    }
-    return { ops, ms, cpuMs: (user + system) / 1_000 };
+    for (const { gun } of guns) gun.socket.destroy();
+    if (shots.some(({ status }) => status === 'rejected')) return null;
+    return { ops: connections * frames * opsPerFrame, ms, cpuMs: (user + system) / 1_000 };
   },
 };
 
