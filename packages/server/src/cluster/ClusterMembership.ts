@@ -31,7 +31,9 @@ export class ClusterMembership implements ClusterView {
   static async join(options: ClusterNodeOptions): Promise<ClusterMembership> {
     const node = await ClusterNode.join(options);
     try {
-      return new ClusterMembership(node, await firstMap(node, options));
+      const first = await firstMap(node, options);
+      // Another may have come in the same turn, before anybody listened.
+      return new ClusterMembership(node, node.map ?? first);
     } catch (error) {
       node.close();
       throw error;
