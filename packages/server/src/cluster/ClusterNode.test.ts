@@ -66,6 +66,20 @@ describe('nodes that start', () => {
     expect(test.map.epochs).toEqual(new Array(32).fill(2));
   });
 
+  it('all anew within a second of each other do so as well', async () => {
+    const test = await cluster(3);
+    const before = ['n1', 'n2', 'n3'].map((id) => test.shardsOf(id));
+    for (const id of ['n1', 'n2', 'n3']) test.kill(id);
+    for (const id of ['n2', 'n1', 'n3']) {
+      test.start(id);
+      await test.run(420);
+    }
+    await test.run(3_000);
+    test.checkRest();
+    expect(['n1', 'n2', 'n3'].map((id) => test.shardsOf(id))).toEqual(before);
+    expect(test.history).toHaveLength(2);
+  });
+
   it('are refused while another process with their id lives', async () => {
     const test = await cluster(2);
     const first = test.at('n2');

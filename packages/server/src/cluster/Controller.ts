@@ -194,7 +194,12 @@ export class Controller {
     }
     const now = this.#now();
     this.#coldSince ??= now;
-    const isQuiet = now - Math.max(this.#coldSince, membership.joinedAt) >= timing.settleMs;
+    // Those that died, and did not leave, are likely to be started again as well.
+    const isAwaited = [...membership.nodes.values()].some(
+      ({ nodeId, boot }) =>
+        map !== null && indexInMap(map, nodeId, boot) >= 0 && !nodes.some(({ id }) => id === nodeId),
+    );
+    const isQuiet = !isAwaited && now - Math.max(this.#coldSince, membership.joinedAt) >= timing.settleMs;
     return isQuiet || now - this.#coldSince >= timing.settleMaxMs;
   }
 
