@@ -15,9 +15,9 @@ import { ClusterChaos } from './workload/ClusterChaos.js';
 import { type ClusterProfile, drawClusterProfile } from './workload/ClusterProfile.js';
 import { ClusterWorld } from './world/ClusterWorld.js';
 
-/** Longer than any lifetime in the workload, and than a broken connection goes unnoticed. */
-const QUIET_MS = 30_000;
-const HEAL_MS = 5_000;
+/** Longer than any lifetime in the workload, and than clients take to notice that a connection is broken and to come back. */
+const QUIET_MS = 60_000;
+const HEAL_MS = 8_000;
 const STEP_MS = 2_000;
 const PROBE_MS = 1_500;
 /** Longer than any death goes unnoticed. */

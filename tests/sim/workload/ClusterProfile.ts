@@ -48,8 +48,11 @@ const SHARED_KINDS: readonly ChaosKind[] = [
 export interface Homing {
   /** Which node its URL names. */
   readonly home: number;
-  /** When its own does not answer it is pointed at another one. */
-  readonly roams: boolean;
+  /**
+   * fixed: to that node or none; roams: when its own does not answer it is pointed at another one; smart: it knows the
+   * map, and goes to whom it concerns.
+   */
+  readonly way: 'fixed' | 'roams' | 'smart';
 }
 
 export interface ClusterProfile extends Profile {
@@ -82,7 +85,7 @@ export function drawClusterProfile(random: Random): ClusterProfile {
   }
   const nodes = random.pick([2, 3, 3, 3, 4, 5]);
   const homing = new Map(
-    profile.clients.map(({ name }) => [name, { home: random.int(nodes), roams: random.chance(0.5) }]),
+    profile.clients.map(({ name }) => [name, { home: random.int(nodes), way: pickWay(random.float()) }]),
   );
   return {
     ...profile,
@@ -99,4 +102,9 @@ export function drawClusterProfile(random: Random): ClusterProfile {
     maxPayload: random.pick([64 * 1024, 1024 * 1024]),
     homing,
   };
+}
+
+function pickWay(dice: number): Homing['way'] {
+  if (dice < 0.4) return 'roams';
+  return dice < 0.65 ? 'fixed' : 'smart';
 }

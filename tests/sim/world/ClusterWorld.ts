@@ -73,8 +73,10 @@ export class ClusterWorld extends World {
     return this.places.flatMap(({ member }) => member ?? []);
   }
 
-  connectOptions({ name }: ClientProfile): Pick<TopGunClientOptions, 'url'> {
-    return { url: `ws://n${this.profile.homing.get(name)?.home ?? 0}` };
+  connectOptions({ name }: ClientProfile): Pick<TopGunClientOptions, 'url' | 'cluster'> {
+    const { home = 0, way = 'fixed' } = this.profile.homing.get(name) ?? {};
+    if (way !== 'smart') return { url: `ws://n${home}` };
+    return { cluster: { seeds: this.places.map(({ id }) => `ws://${id}`), connectionsPerNode: 1 } };
   }
 
   nodeNow(): number {
@@ -166,11 +168,11 @@ export class ClusterWorld extends World {
   }
 
   protected accept(peer: Peer, endpoint: string, client: SimProcess): Acceptance {
-    const home = this.places.find(({ id }) => endpoint === `ws://${id}`);
+    const home = this.places.find(({ id }) => new URL(endpoint).hostname === id);
     const accepted = home?.member?.accept(peer) ?? null;
     if (accepted !== null) return accepted;
-    const { roams = true } = this.profile.homing.get(client.name.split('.')[0] ?? '') ?? {};
-    if (!roams && home?.isWanted === true) return null;
+    const { way = 'fixed' } = this.profile.homing.get(client.name.split('.')[0] ?? '') ?? {};
+    if (way === 'smart' || (way === 'fixed' && home?.isWanted === true)) return null;
     const others = this.members.filter((member) => member.isServing && !member.process.isStopped);
     return others.length === 0 ? null : this.#random.pick(others).accept(peer);
   }
