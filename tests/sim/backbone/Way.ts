@@ -108,10 +108,13 @@ export class Way {
     });
   }
 
+  /** The way could be whole again: it is as soon as the process, which must do its part, gets to it. */
   mend(): void {
-    if (this.#state !== 'cut') return;
-    this.#state = 'up';
-    this.process.reach(() => this.#tell());
+    this.process.reach(() => {
+      if (this.#state !== 'cut') return;
+      this.#state = 'up';
+      this.#tell();
+    });
   }
 
   /** The process has died; what it sent last may arrive or not. `silently`: its machine went with it, and nobody is told. */
