@@ -137,9 +137,12 @@ export class NatsServer {
   /** Sends a signal; after SIGTERM and SIGKILL the end of the process is awaited. */
   async kill(signal: Signal = 'SIGKILL'): Promise<void> {
     if (!this.running) return;
+    if (signal === 'SIGSTOP' || signal === 'SIGCONT') {
+      this.#process.kill(signal);
+      return;
+    }
     const exit = once(this.#process, 'exit');
     this.#process.kill(signal);
-    if (signal === 'SIGSTOP' || signal === 'SIGCONT') return;
     const timer = setTimeout(() => this.#process.kill('SIGKILL'), START_MS);
     await exit;
     clearTimeout(timer);
