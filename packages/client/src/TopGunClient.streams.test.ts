@@ -120,6 +120,23 @@ describe('Streams', () => {
     await client.close();
   });
 
+  it('do not take away what another node acked while they were on their way', async () => {
+    const world = new World();
+    const client = await world.online();
+    const map = client.getMap<number>('m');
+    map.set('own', 1);
+    expect(map.get('own')).toBe(1);
+    await world.time.advance(10);
+    expect(world.subscriptions).toMatchObject([{ map: 'm', logId: null }]);
+    await world.answer(world.lastBatch());
+    const seen: (number | undefined)[] = [];
+    map.subscribe(() => seen.push(map.get('own')));
+    await world.stream(rowsOf('m', []), { cursors: [shardOfKey('own', 32), 1], last: true });
+    expect(map.get('own')).toBe(1);
+    expect(seen).not.toContain(undefined);
+    await client.close();
+  });
+
   it('bring back nothing older than what another has brought: an owner may have been succeeded and not know', async () => {
     const world = new World();
     const client = await world.online();

@@ -171,6 +171,14 @@ export class Stream {
     this.#progressed();
   }
 
+  /**
+   * A server has acked an operation on `key`. Rows that are under way by another connection may be from before: had the
+   * operation lost against a record, that would be named; it is not to be missed.
+   */
+  onAcked(key: string): void {
+    this.#seen?.add(key);
+  }
+
   /** The server refuses the stream. What may not be read any more is forgotten, unless another stream stands for it. */
   onRefused(error: TopGunError, isCovered: (key: string) => boolean): void {
     if (error.code === 'FORBIDDEN') {

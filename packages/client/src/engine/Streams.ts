@@ -76,6 +76,11 @@ export class Streams {
     return !stream.knowsMembers || stream.map.newestPending(key) !== null || this.isCovered(stream.map, key);
   }
 
+  /** A server has acked an operation. */
+  onAcked({ map, key }: { readonly map: string; readonly key: string }): void {
+    for (const stream of this.#byMap.get(map) ?? []) stream.onAcked(key);
+  }
+
   /** Whether a stream keeps the record of `key`, as it is now, up to date. */
   isCovered(map: ReplicaMap, key: string): boolean {
     for (const stream of this.#byMap.get(map.name) ?? []) if (stream.covers(key)) return true;

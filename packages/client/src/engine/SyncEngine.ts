@@ -128,7 +128,7 @@ export class SyncEngine {
         log: this.#writes.log,
         isConnected: () => this.isConnected,
         send: (ops, nextBatchId) => this.#sendOps(ops, nextBatchId),
-        onAccepted: (op) => this.#writes.accept(op),
+        onAccepted: (op) => this.#writes.accept(op, this.#streams),
         onRejected: (op, error) => this.#writes.reject(op, error),
         onDrift: (op) => this.#writes.stampAnew(op),
       },

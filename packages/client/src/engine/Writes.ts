@@ -95,8 +95,9 @@ export class Writes {
 
   // --- answers -----------------------------------------------------------------------------------------------------
 
-  accept(op: PendingOp): void {
+  accept(op: PendingOp, streams: { onAcked(op: PendingOp): void }): void {
     this.log.remove(op);
+    streams.onAcked(op);
     if (op.tag === Tag.COUNTER_ADD) this.#totals.accepted(op);
     op.markAcked();
     this.#ports.replica.map(op.map).accept(op);
