@@ -26,8 +26,8 @@ interface Stream {
 }
 
 const STREAMS: readonly Stream[] = [
-  { name: '1', seeds: 150, run: simulate },
-  { name: 'cluster', seeds: 60, run: simulateCluster },
+  { name: '1', seeds: 120, run: simulate },
+  { name: 'cluster', seeds: 50, run: simulateCluster },
 ];
 const streams = STREAMS.filter(({ name }) => values.nodes === 'all' || values.nodes === name);
 if (streams.length === 0) throw new Error(`--nodes is 1, cluster or all, not ${values.nodes}`);
