@@ -1,4 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { NatsServer } from '../support/NatsServer.js';
 import { startNatsCluster } from '../support/startNatsCluster.js';
 import { ClusterUnderFire, type Gap, median } from './ClusterUnderFire.js';
 import { moreAcks, pause, runUnderFire } from './runUnderFire.js';
@@ -139,8 +140,21 @@ describe('a cluster of three nodes under load', () => {
   });
 });
 
+/**
+ * A nats-server that comes back from kill -9 is now and then never told what the others decided meanwhile, though they talk
+ * to it (2.10.27). One more restart helps, as an operator would.
+ */
+async function isCurrent(server: NatsServer): Promise<void> {
+  try {
+    await server.healthy();
+  } catch {
+    await server.restart();
+    await server.healthy();
+  }
+}
+
 describe('a cluster over three nats-servers', () => {
-  it('goes on when one of them is killed, and loses nothing', { timeout: 180_000 }, async () => {
+  it('goes on when one of them is killed, and loses nothing', { timeout: 240_000 }, async () => {
     const { servers, urls, stop } = await startNatsCluster(3);
     onTestFinished(stop);
     const nats = { url: urls.join(',') };
@@ -152,7 +166,7 @@ describe('a cluster over three nats-servers', () => {
         await server.kill();
         await moreAcks(log, 100);
         await server.restart();
-        await server.healthy();
+        await isCurrent(server);
       }
     });
     expect(problems).toEqual([]);
