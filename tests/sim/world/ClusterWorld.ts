@@ -79,6 +79,11 @@ export class ClusterWorld extends World {
     return { cluster: { seeds: this.places.map(({ id }) => `ws://${id}`), connectionsPerNode: 1 } };
   }
 
+  /** Who moves to another node may meet there what it heard at the former: messages go their own ways. */
+  override hearsOnce({ name }: ClientProfile): boolean {
+    return this.profile.homing.get(name)?.way === 'fixed';
+  }
+
   nodeNow(): number {
     return Math.floor(EPOCH_MS + this.time.now);
   }

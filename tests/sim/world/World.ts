@@ -80,6 +80,11 @@ export abstract class World {
   /** How this client finds its servers. */
   abstract connectOptions(client: ClientProfile): Pick<TopGunClientOptions, 'url' | 'cluster'>;
 
+  /** Whether no message of a topic can come to this client by two servers, one after the other. */
+  hearsOnce(_client: ClientProfile): boolean {
+    return true;
+  }
+
   /** What servers take for the time. */
   abstract nodeNow(): number;
 
