@@ -1,5 +1,6 @@
 import { EntryBatch, encodeTotals, encodeValue, shardOfKey, Tag } from '@topgunbuild/core';
 import { describe, expect, it } from 'vitest';
+import { MemoryAdapter } from './storage/MemoryAdapter.js';
 import { rowsOf, World } from './testing/World.js';
 
 const NOW = 1_760_000_000_000;
@@ -153,6 +154,27 @@ describe('Streams', () => {
     expect(map.get('b')).toEqual({ n: 5 });
     expect(window.rows).toEqual([{ key: 'b', value: { n: 5 } }]);
     await client.close();
+  });
+
+  it('bring back nothing older than what is stored of the same log, but what another log has', async () => {
+    const world = new World();
+    const storage = new MemoryAdapter();
+    const told = async (ms: number, logId: string): Promise<unknown> => {
+      world.node.script.hello = (node) => node.authRequired({ logId });
+      const client = await world.online({ storage });
+      const window = client.query<number>('m', { sort: { _key: 'asc' }, limit: 2 });
+      await world.time.advance(10);
+      await world.stream(rowsOf('m', [['a', ms, NOW + ms]]), { last: true });
+      await world.time.advance(1_000);
+      const { rows } = window;
+      await client.close();
+      return rows;
+    };
+    expect(await told(2, 'log-1')).toEqual([{ key: 'a', value: 2 }]);
+    expect(await told(1, 'log-1')).toEqual([{ key: 'a', value: 2 }]);
+    expect(await told(1, 'log-2')).toEqual([{ key: 'a', value: 1 }]);
+    // A record that was in the log before may still be among them.
+    expect(await told(0, 'log-2')).toEqual([{ key: 'a', value: 0 }]);
   });
 
   it('show a row again whose deadline came only by a clock that was ahead, until its deadline comes', async () => {

@@ -9,6 +9,8 @@ import type { Streams } from './Streams.js';
 import type { Writes } from './Writes.js';
 
 const STREAM_PREFIX = 'stream:';
+/** Stored once the log has changed: from then on nobody knows in which of them a stored record stands. */
+const OTHER_LOGS = 'otherLogs';
 
 /** In UTF-16 units, of up to three bytes each. */
 const MAX_IDENTITY = 600;
@@ -84,6 +86,7 @@ export class Account {
 
   set logId(logId: string) {
     if (logId === this.#logId) return;
+    if (this.#logId !== null) this.writer?.putMeta(OTHER_LOGS, () => new Uint8Array());
     this.#logId = logId;
     this.writer?.putMeta('logId', () => new TextEncoder().encode(logId));
   }
@@ -179,7 +182,10 @@ export class Account {
     }
     streams.restore(states);
     const logId = meta.get('logId');
-    if (logId !== undefined) this.#logId = new TextDecoder().decode(logId);
+    if (logId !== undefined) {
+      this.#logId = new TextDecoder().decode(logId);
+      if (!meta.has(OTHER_LOGS)) replica.standsIn(this.#logId);
+    }
     return ops;
   }
 

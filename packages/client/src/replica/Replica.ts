@@ -27,6 +27,11 @@ export class Replica {
     this.map(map).load(rows);
   }
 
+  /** All records so far stand in the log `logId`. */
+  standsIn(logId: string): void {
+    for (const map of this.#maps.values()) map.standsIn(logId);
+  }
+
   /** Nobody is told of changes until `release`, and then of what is different in the end. */
   hold(): void {
     for (const map of this.#maps.values()) map.hold();

@@ -34,9 +34,9 @@ export class ReplicaMap {
   readonly #pending = new Map<string, PendingOp>();
   /** Keys whose row left the streams while operations on them were pending. */
   readonly #left = new Set<string>();
-  /** The log in which the rows stand that servers send now; null before the first one came. */
+  /** The log in which the rows stand that servers send now; null before that is known. */
   #logId: string | null = null;
-  /** Keys whose records are from storage or of another log: what servers hold now may well be older. */
+  /** Keys whose records may be of another log: what servers hold now may well be older. */
   readonly #foreign = new Set<string>();
   readonly #listeners: MapListeners;
   readonly #onSettled = new Set<(key: string) => void>();
@@ -201,8 +201,9 @@ export class ReplicaMap {
   // --- records from servers ----------------------------------------------------------------------------------------
 
   /**
-   * Takes in rows of a stream, which stand in the log `logId`. `isCovered` tells whether another stream still stands for a key that left this one;
-   * `isWhole` whether the row of a key is all that the server has of it, and not what changed since the client knew it.
+   * Takes in rows of a stream, which stand in the log `logId`. `isCovered` tells whether another stream still stands for a
+   * key that left this one; `isWhole` whether the row of a key is all that the server has of it, and not what changed since
+   * the client knew it.
    */
   applyRemote(
     rows: EntryBatch,
@@ -251,6 +252,11 @@ export class ReplicaMap {
       if (listening && outcome === Outcome.APPLIED) changes.push(this.#change(key, before, 'remote'));
     }
     this.#listeners.tell(changes);
+  }
+
+  /** What was loaded stands in the log `logId`. */
+  standsIn(logId: string): void {
+    this.#logId = logId;
   }
 
   /** Adds the row that storage should hold for `key` to `batch`; false when it should hold none. */
