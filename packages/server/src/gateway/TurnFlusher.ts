@@ -9,7 +9,6 @@ export interface Flushable {
  */
 export class TurnFlusher {
   #waiting: Flushable[] = [];
-  #flushing: Flushable[] = [];
 
   /** Each `target` once a turn. */
   schedule(target: Flushable): void {
@@ -19,9 +18,7 @@ export class TurnFlusher {
 
   readonly #run = (): void => {
     const due = this.#waiting;
-    this.#waiting = this.#flushing;
-    this.#flushing = due;
-    for (let i = 0; i < due.length; i++) (due[i] as Flushable).flush();
-    due.length = 0;
+    this.#waiting = [];
+    for (const target of due) target.flush();
   };
 }

@@ -12,6 +12,7 @@ import type { Backbone, LogTails } from '../backbone/Backbone.js';
 import { type Logger, SILENT } from '../Logger.js';
 import { LiveHub } from '../live/LiveHub.js';
 import { DEFAULT_LIVE_TUNING, type LiveTuning } from '../live/LiveTuning.js';
+import { AppendPacer } from './AppendPacer.js';
 import type {
   DataPlane,
   DataPlaneStats,
@@ -72,15 +73,13 @@ export class LocalDataPlane implements DataPlane, ShardHost, HostedShardOwner {
   readonly #snapshots: SnapshotKeeper;
   readonly #probe: HeadProbe;
   readonly #latency = new LatencyRecorder();
-  readonly #atTurnEnd: (run: () => void) => void;
+  readonly #pacer: AppendPacer;
   /** Streams of shards that are about to be served. */
   readonly #waiting = new Set<WaitingStream>();
   #replicas = new Interner();
   /** Null: the node is alone. Known once the plane opens. */
   #tails: LogTails | null = null;
   #state: 'created' | 'opening' | 'open' | 'closed' = 'created';
-  /** Idle shards that have something to append. */
-  #working: ShardWriter[] = [];
   #horizonTimer: Timer | null = null;
 
   constructor(options: LocalDataPlaneOptions) {
@@ -91,7 +90,7 @@ export class LocalDataPlane implements DataPlane, ShardHost, HostedShardOwner {
     this.#limits = limits;
     this.#logger = logger;
     this.#tuning = { ...DEFAULT_TUNING, ...tuning };
-    this.#atTurnEnd = options.atTurnEnd ?? queueMicrotask;
+    this.#pacer = new AppendPacer(runtime, options.atTurnEnd ?? queueMicrotask, this.#tuning);
     this.#hub = new LiveHub(runtime, logger, { ...DEFAULT_LIVE_TUNING, ...tuning }, shardCount);
     this.#snapshots = new SnapshotKeeper(backbone, runtime, logger, shardCount, this.#tuning.snapshotStepRows);
     const env: HostingEnvironment = {
@@ -121,6 +120,7 @@ export class LocalDataPlane implements DataPlane, ShardHost, HostedShardOwner {
     if (this.#state !== 'created') throw new TopGunError('INTERNAL', 'A data plane can be opened once.');
     this.#state = 'opening';
     this.#tails = this.#backbone.cluster?.tails ?? null;
+    if (!this.#isAlone) this.#pacer.linger();
     this.#hub.start(this.logId);
     if (this.#isAlone) await this.#openAlone();
     else this.#probe.start();
@@ -132,6 +132,7 @@ export class LocalDataPlane implements DataPlane, ShardHost, HostedShardOwner {
     if (this.#horizonTimer !== null) this.#runtime.clearTimer(this.#horizonTimer);
     this.#horizonTimer = null;
     this.#probe.close();
+    this.#pacer.close();
     for (const stream of [...this.#waiting]) stream.close();
     await Promise.all(this.#shards.map((shard) => shard.close()));
     await this.#snapshots.close();
@@ -244,9 +245,7 @@ export class LocalDataPlane implements DataPlane, ShardHost, HostedShardOwner {
   }
 
   hasWork(writer: ShardWriter): void {
-    // At the end of the turn: a batch that is spread over shards, and batches that arrive together, are queued whole
-    // before the first append takes its share.
-    if (this.#working.push(writer) === 1) this.#atTurnEnd(this.#kick);
+    this.#pacer.add(writer);
   }
 
   snapshotDue(writer: ShardWriter): void {
@@ -266,12 +265,6 @@ export class LocalDataPlane implements DataPlane, ShardHost, HostedShardOwner {
     // The names of replicas are shared by all stores; with the last of them they go.
     if (shard.isAbsent && this.#shards.every(({ isAbsent }) => isAbsent)) this.#replicas = new Interner();
   }
-
-  readonly #kick = (): void => {
-    const working = this.#working;
-    this.#working = [];
-    for (const shard of working) shard.kick();
-  };
 
   /** One shard after the other, so that looking for what can be forgotten does not hold up the rest for long. */
   #armHorizon(next = 0): void {

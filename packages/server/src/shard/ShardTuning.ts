@@ -4,6 +4,9 @@ export interface ShardTuning {
   readonly maxRecordBytes: number;
   /** Ops queued over all shards; more are refused as UNAVAILABLE. */
   readonly maxQueuedBytes: number;
+  /** How long a node waits between appends for more to append, for each op that it appended last; and at most. */
+  readonly lingerPerOpMs: number;
+  readonly maxLingerMs: number;
   /** How long ops wait for a log that fails before they are refused. */
   readonly refuseAfterMs: number;
   /** Delays between attempts to reach a log that fails: doubling from the first to the last, with jitter. */
@@ -22,6 +25,8 @@ export interface ShardTuning {
 export const DEFAULT_TUNING: ShardTuning = {
   maxRecordBytes: 1024 * 1024,
   maxQueuedBytes: 64 * 1024 * 1024,
+  lingerPerOpMs: 0.2,
+  maxLingerMs: 5,
   refuseAfterMs: 10_000,
   firstRetryMs: 50,
   lastRetryMs: 2_000,

@@ -140,9 +140,9 @@ export class ShardWriter {
     if (this.#state.name === 'idle') this.#owner.hasWork(this);
   }
 
-  /** Appends what is queued, unless an append is under way: then it follows by itself. */
-  kick(): void {
-    if (this.#state.name !== 'idle') return;
+  /** Appends what is queued, unless an append is under way: then it follows by itself. Returns how many ops it appends. */
+  kick(): number {
+    if (this.#state.name !== 'idle') return 0;
     for (let record = this.#queue.shift(); record !== undefined; record = this.#queue.shift()) {
       const bytes = this.#encode(record);
       if (bytes === null) continue;
@@ -154,9 +154,10 @@ export class ShardWriter {
       };
       this.#enter({ name: 'appending', flight });
       this.#append(flight);
-      return;
+      return record.entries.count;
     }
     this.#closeWhenDrained();
+    return 0;
   }
 
   /** Takes no more ops, and resolves when those queued are durable or refused. */
@@ -330,7 +331,8 @@ export class ShardWriter {
   }
 
   #proceed(): void {
-    this.kick();
+    if (this.#queue.length > 0 && this.#onClosed === null) this.#owner.hasWork(this);
+    else this.kick();
     this.#askForSnapshot();
   }
 

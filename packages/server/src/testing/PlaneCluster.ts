@@ -71,7 +71,8 @@ export class PlaneNode {
       runtime,
       limits: DEFAULT_LIMITS,
       shardCount,
-      options: tuning,
+      // Tests of lingering are beside the pacer; here time stands still unless a test lets it pass.
+      options: { maxLingerMs: 0, ...tuning },
       ...(logger === undefined ? {} : { logger }),
     });
   }
