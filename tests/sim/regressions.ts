@@ -26,4 +26,9 @@ export const CLUSTER_REGRESSIONS: readonly Regression[] = [
   { seed: 3345, was: 'a node that joined as two maps came at once acted on the first of them' },
   { seed: 180, was: 'rows that were on their way from one node took away what another had acked' },
   { seed: 5383, was: 'a node that was succeeded took back what was in storage' },
+  {
+    seed: 4080,
+    was: 'a client waited ever longer for a node whose connections ended with the token, and never failed',
+  },
+  { seed: 9420, was: 'a connection was cut long after all was to be quiet' },
 ];

@@ -54,7 +54,7 @@ export abstract class Chaos<W extends World> {
         const link = random.pick(links);
         const direction = random.int(3);
         link.freeze(direction !== 0, direction !== 1);
-        world.time.at(random.wait(10_000), () => (random.chance(0.7) ? link.thaw() : link.cut()));
+        world.time.at(random.wait(10_000), () => (random.chance(0.7) || this.#isOver ? link.thaw() : link.cut()));
         return;
       }
       case 'refuse':

@@ -18,7 +18,7 @@ export const DEFAULT_RECONNECT_TIMES: ReconnectTimes = {
   baseMs: 500,
   maxMs: 30_000,
   minMs: 50,
-  healthyMs: 30_000,
+  healthyMs: 5_000,
   incompatibleMs: 30_000,
   maxRetryAfterMs: 300_000,
 };
