@@ -25,6 +25,10 @@ export const SOLE_REGRESSIONS: readonly Regression[] = [
 export const CLUSTER_REGRESSIONS: readonly Regression[] = [
   { seed: 3345, was: 'a node that joined as two maps came at once acted on the first of them' },
   { seed: 180, was: 'rows that were on their way from one node took away what another had acked' },
+  ...[1048, 1274, 1662, 2127, 7052].map((seed) => ({
+    seed,
+    was: 'a write that another node acked was gone until its row came',
+  })),
   { seed: 5383, was: 'a node that was succeeded took back what was in storage' },
   {
     seed: 4080,

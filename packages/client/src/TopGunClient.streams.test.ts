@@ -138,6 +138,61 @@ describe('Streams', () => {
     await client.close();
   });
 
+  it('leave what another node acks where it is until its row comes, and it is sent once more', async () => {
+    const world = new World();
+    const client = await world.online();
+    const map = client.getMap<number>('m');
+    const write = map.set('own', 1);
+    map.get('own');
+    await world.time.advance(10);
+    const seen: (number | undefined)[] = [];
+    map.subscribe(() => seen.push(map.get('own')));
+    // The stream comes to its end before its node takes the write in from the other one, whose answer is here first.
+    await world.stream(rowsOf('m', []), { cursors: [shardOfKey('own', 32), 1], last: true });
+    await world.answer(world.lastBatch());
+    expect(world.batches).toHaveLength(2);
+    await world.answer(world.lastBatch());
+    await write.acked;
+    expect(map.get('own')).toBe(1);
+    await world.stream(world.lastBatch().ops, { cursors: [shardOfKey('own', 32), 2] });
+    expect(map.get('own')).toBe(1);
+    expect(seen).not.toContain(undefined);
+    expect(world.batches).toHaveLength(2);
+    await client.close();
+  });
+
+  it('take away what was acked and had been overtaken by then, as soon as they are told so', async () => {
+    const world = new World();
+    const client = await world.online();
+    const low = client.query<{ n: number }>('m', { where: { n: { $lt: 10 } } });
+    const write = client.getMap<{ n: number }>('m').set('own', { n: 1 });
+    await world.time.advance(10);
+    // Somebody else has set it to 20 meanwhile.
+    await world.stream(rowsOf('m', []), { cursors: [shardOfKey('own', 32), 2], last: true });
+    await world.answer(world.lastBatch());
+    expect(low.rows).toHaveLength(1);
+    await world.stream(rowsOf('m', [['own', 'left']]), { cursors: [shardOfKey('own', 32), 2] });
+    await world.answer(world.lastBatch());
+    await write.acked;
+    expect(low.rows).toEqual([]);
+    await client.close();
+  });
+
+  it('that tell the row of a write before its answer leave nothing in doubt', async () => {
+    const world = new World();
+    const client = await world.online();
+    const map = client.getMap<number>('m');
+    const write = map.set('own', 1);
+    map.get('own');
+    await world.time.advance(10);
+    await world.stream(rowsOf('m', []), { cursors: [shardOfKey('own', 32), 1], last: true });
+    await world.stream(world.lastBatch().ops, { cursors: [shardOfKey('own', 32), 2] });
+    await world.answer(world.lastBatch());
+    await write.acked;
+    expect(world.batches).toHaveLength(1);
+    await client.close();
+  });
+
   it('bring back nothing older than what another has brought: an owner may have been succeeded and not know', async () => {
     const world = new World();
     const client = await world.online();

@@ -26,6 +26,11 @@ export class PendingOp {
   state: OpState = 'queued';
   /** How often it was handed to a connection under its timestamp. */
   sendings = 0;
+  /**
+   * While it was under way a stream came to its end without its row. An answer does not say whether the server took it in
+   * before that, and something else is in its place, or afterwards, and its row is on its way from another node.
+   */
+  isInDoubt = false;
   /** Its timestamp was taken while the server's time was known. */
   trusted: boolean;
   stored = false;
@@ -88,6 +93,13 @@ export class PendingOp {
 
   get isSettled(): boolean {
     return this.state === 'acked' || this.state === 'rejected';
+  }
+
+  /** This and the older pending operations on its key, newest first. */
+  line(): PendingOp[] {
+    const ops: PendingOp[] = [];
+    for (let op: PendingOp | null = this; op !== null; op = op.older) ops.push(op);
+    return ops;
   }
 
   /** The operation that stands for this one now. */

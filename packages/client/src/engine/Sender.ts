@@ -100,7 +100,8 @@ export class Sender {
       if (isTransient(code) || (code === 'CLOCK_DRIFT' && this.#ports.onDrift(op))) this.#putAside(op);
       else this.#ports.onRejected(op, new TopGunError(code, reason));
     }
-    // Whatever the answer did not speak of has an unknown outcome, or was not taken because its shard has moved.
+    // Whatever the answer did not speak of, or left in doubt, has an unknown outcome, or was not taken because its shard
+    // has moved.
     const unanswered = ops.filter((op) => op.state === 'sent' && !this.#aside.includes(op));
     if (message.notOwner.length > 0) for (const op of unanswered) this.#putAside(op);
     else if (unanswered.length > 0) log.requeue(unanswered);
@@ -122,8 +123,9 @@ export class Sender {
     this.#aside = [];
   }
 
+  /** One in doubt is sent again: of what it finds then the streams will tell, be it its row or that it has LEFT. */
   #accepted(op: PendingOp): void {
-    if (!op.isSettled) this.#ports.onAccepted(op);
+    if (!op.isSettled && !op.isInDoubt) this.#ports.onAccepted(op);
   }
 
   #pump(): void {
@@ -148,7 +150,10 @@ export class Sender {
     let count = 0;
     for (const { batchId, nodeId, indexes } of sent) {
       const part = indexes.length === ops.length ? ops : indexes.map((index) => ops[index] as PendingOp);
-      for (const op of part) op.sendings++;
+      for (const op of part) {
+        op.sendings++;
+        op.isInDoubt = false;
+      }
       log.sent(batchId, nodeId, part, runtime.monotonic());
       count += part.length;
     }

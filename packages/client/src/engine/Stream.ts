@@ -314,7 +314,7 @@ export class Stream {
     this.#seen = null;
     this.#full = 'none';
     if (!this.isWindow) for (const key of gone) if (this.map.newestPending(key) !== null) this.#left.add(key);
-    this.map.drop(gone);
+    this.map.drop(gone, (key) => this.matches(key));
   }
 
   /**

@@ -6,8 +6,8 @@ import { decodeRecord, isOlderRow, isSameRow, isSameValue } from './rows.js';
 /** Local state is never refused for its size; the server is who enforces limits. */
 const UNLIMITED = Number.MAX_SAFE_INTEGER;
 const UNDECODED = Symbol('undecoded');
-
 const NOTHING: RecordState = { kind: null, value: undefined };
+const never = (): boolean => false;
 
 /** Where a map tells of deadlines and of rows that storage should know. */
 export interface ReplicaMapOwner {
@@ -209,7 +209,7 @@ export class ReplicaMap {
     rows: EntryBatch,
     logId: string,
     isCovered: (key: string) => boolean,
-    isWhole: (key: string) => boolean = () => false,
+    isWhole: (key: string) => boolean = never,
   ): void {
     if (logId !== this.#logId) this.#changeLog(logId);
     const listening = this.#listeners.areThere;
@@ -225,12 +225,12 @@ export class ReplicaMap {
     this.#listeners.tell(changes);
   }
 
-  /** Forgets rows that the server no longer has. */
-  drop(keys: readonly string[]): void {
+  /** Forgets rows that the server does not have. `mayFollow`: those of operations that are under way may yet come. */
+  drop(keys: readonly string[], mayFollow: (key: string) => boolean = never): void {
     const changes: RowChange[] = [];
     for (const key of keys) {
       const before = this.#listeners.areThere ? this.#state(key) : NOTHING;
-      if (this.#leave(key) && before.value !== undefined) changes.push(this.#change(key, before, 'remote'));
+      if (this.#leave(key, mayFollow) && before.value !== undefined) changes.push(this.#change(key, before, 'remote'));
     }
     this.#listeners.tell(changes);
   }
@@ -327,14 +327,12 @@ export class ReplicaMap {
     } else {
       this.#remove(key);
     }
-    const ops: PendingOp[] = [];
-    for (let op = this.#pending.get(key) ?? null; op !== null; op = op.older) ops.push(op);
-    for (const op of ops.reverse()) this.#merge(this.table, op);
+    for (const op of this.#pending.get(key)?.line().reverse() ?? []) this.#merge(this.table, op);
   }
 
   #arrive(rows: EntryBatch, index: number, key: string): boolean {
     if (this.#pending.has(key)) {
-      this.#left.delete(key);
+      this.#hear(key);
       if (this.#mergeAuthoritative(this.#base, rows, index) === Outcome.APPLIED) this.#owner.onBaseChanged(this, key);
     }
     const outcome = this.#pending.has(key)
@@ -360,7 +358,7 @@ export class ReplicaMap {
   #replace(rows: EntryBatch, index: number, key: string): boolean {
     const isPending = this.#pending.has(key);
     const table = isPending ? this.#base : this.table;
-    if (isPending) this.#left.delete(key);
+    if (isPending) this.#hear(key);
     if (!this.#foreign.delete(key) && isOlderRow(table, rows, index)) return false;
     if (isSameRow(table, rows, index)) return false;
     this.#owner.onBaseChanged(this, key);
@@ -375,11 +373,18 @@ export class ReplicaMap {
     return true;
   }
 
-  #leave(key: string): boolean {
+  /** A row of `key`, which has pending operations, has come. */
+  #hear(key: string): void {
+    this.#left.delete(key);
+    for (const op of this.#pending.get(key)?.line() ?? []) op.isInDoubt = false;
+  }
+
+  #leave(key: string, mayFollow: (key: string) => boolean = never): boolean {
     this.#owner.onBaseChanged(this, key);
     if (this.#pending.has(key)) {
       this.#forgetBase(key);
-      this.#left.add(key);
+      if (!mayFollow(key)) this.#left.add(key);
+      else for (const op of this.#pending.get(key)?.line() ?? []) op.isInDoubt = op.state === 'sent';
       // Of a set or a counter the pending operations alone are something else than with the record below them.
       if (this.kindOf(key) === Kind.LWW) return false;
       this.#rebuild(key);
