@@ -35,4 +35,6 @@ export const CLUSTER_REGRESSIONS: readonly Regression[] = [
     was: 'a client waited ever longer for a node whose connections ended with the token, and never failed',
   },
   { seed: 9420, was: 'a connection was cut long after all was to be quiet' },
+  { seed: 5811, was: 'a row that was acked, and removed before a query of it was opened, stayed in the query' },
+  { seed: 7193, was: 'a row that was acked, and removed before its map was read anywhere, stayed in the map' },
 ];

@@ -193,6 +193,52 @@ describe('Streams', () => {
     await client.close();
   });
 
+  it.each(['before', 'after'])('ask again for what was written %s they opened, acked and not named', async (when) => {
+    const world = new World();
+    const client = await world.online();
+    const map = client.getMap<number>('m');
+    if (when === 'after') map.get('own');
+    await world.time.advance(10);
+    map.set('own', 1);
+    map.get('own');
+    await world.time.advance(10);
+    await world.answer(world.lastBatch());
+    const shard = shardOfKey('own', 32);
+    const other = (shard + 1) % 32;
+    const first = world.subscriptions[0]?.queryId ?? 0;
+    await world.stream(rowsOf('m', []), { cursors: [shard, 1, other, 7], last: true });
+    expect(map.get('own')).toBe(1);
+    expect(world.subscriptions).toMatchObject([{ logId: null }, { logId: 'log-1', cursors: [other, 7] }]);
+    // What was under way to the first subscription tells nothing of the second one.
+    await world.stream(rowsOf('m', []), { cursors: [shard, 2], last: true, queryId: first });
+    expect(map.get('own')).toBe(1);
+    await world.stream(rowsOf('m', []), { cursors: [shard, 2], last: true });
+    expect(map.get('own')).toBeUndefined();
+    expect(world.subscriptions).toHaveLength(2);
+    await client.close();
+  });
+
+  it('do not ask again for what was acked and named', async () => {
+    const world = new World();
+    const client = await world.online();
+    const map = client.getMap<number>('m');
+    map.get('a');
+    await world.time.advance(10);
+    map.set('a', 1);
+    map.set('b', 1);
+    await world.time.advance(10);
+    await world.stream(rowsOf('m', [['a', 2, NOW * 2]]));
+    await world.answer(world.lastBatch());
+    await world.stream(rowsOf('m', [['b', 2, NOW * 2]]));
+    await world.stream(rowsOf('m', []), { cursors: [0, 1], last: true });
+    expect([...map]).toEqual([
+      ['a', 2],
+      ['b', 2],
+    ]);
+    expect(world.subscriptions).toHaveLength(1);
+    await client.close();
+  });
+
   it('bring back nothing older than what another has brought: an owner may have been succeeded and not know', async () => {
     const world = new World();
     const client = await world.online();

@@ -25,7 +25,8 @@ type Waiter = { readonly resolve: () => void; readonly reject: (error: TopGunErr
  * what the server did not name does not exist any more. A query with a limit is sent in full after every connect.
  */
 export class Stream {
-  readonly id: number;
+  /** What the subscription goes by at the server. */
+  id: number;
   readonly map: ReplicaMap;
   readonly query: Query;
   readonly compiled: CompiledQuery;
@@ -45,6 +46,8 @@ export class Stream {
   #full: 'none' | 'all' | Set<number> = 'all';
   /** Keys received in full shards; null where nothing was here before that could turn out not to exist. */
   #seen: Set<string> | null = null;
+  /** Keys of which the server has acked an operation, and which it has not named, while shards are sent in full. */
+  readonly #acked = new Set<string>();
   #complete = false;
   /** Windows: the members are those that the server has told since the last (re)connect. */
   #isCurrent = false;
@@ -141,14 +144,14 @@ export class Stream {
 
   /**
    * Takes in rows. `isCovered` tells whether another stream stands for a key; `logId` names the log of the
-   * connection; `shardCount` is its number of shards.
+   * connection; `shardCount` is its number of shards. Returns whether to ask again, under another id.
    */
   onRecords(
     message: QueryRecordsMessage,
     logId: string,
     shardCount: number,
     isCovered: (key: string) => boolean,
-  ): void {
+  ): boolean {
     this.#note(message.records);
     const isWhole = (key: string): boolean => message.initial && this.#isSentInFull(key, shardCount);
     const stays = (key: string): boolean => isCovered(key) || this.#isNotOurs(key);
@@ -161,22 +164,23 @@ export class Stream {
       }
     }
     if (this.isWindow) for (const listener of [...this.#onRows]) listener(message.records.keys);
-    if (!message.last) return;
+    if (!message.last) return false;
     this.#isCurrent = true;
-    this.#dropUnseen(shardCount, isCovered);
+    const isInDoubt = this.#dropUnseen(shardCount, isCovered);
     this.#complete = true;
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const waiter of waiters) waiter.resolve();
     this.#progressed();
+    return isInDoubt;
   }
 
-  /**
-   * A server has acked an operation on `key`. Rows that are under way by another connection may be from before: had the
-   * operation lost against a record, that would be named; it is not to be missed.
-   */
+  /** A server has acked an operation on `key`, which counts as pending yet. */
   onAcked(key: string): void {
-    this.#seen?.add(key);
+    if (this.isWindow || this.#full === 'none') return;
+    // In a map that was empty the record below the operation is one that has come.
+    const isNamed = this.#seen === null ? this.map.baseStamp(key) !== null : this.#seen.has(key);
+    if (!isNamed) this.#acked.add(key);
   }
 
   /** The server refuses the stream. What may not be read any more is forgotten, unless another stream stands for it. */
@@ -256,6 +260,7 @@ export class Stream {
     this.#left.clear();
     this.#full = 'all';
     this.#seen = null;
+    this.#acked.clear();
     this.#complete = false;
     this.#error = null;
     this.#progressed();
@@ -280,6 +285,7 @@ export class Stream {
       const key = rows.keys[i] as string;
       if (rows.tags[i] !== Tag.LEFT) {
         keys?.add(key);
+        if (this.#acked.size > 0) this.#acked.delete(key);
         if (this.#left.size > 0) this.#left.delete(key);
       } else if (this.isWindow) {
         this.#members.delete(key);
@@ -302,19 +308,28 @@ export class Stream {
     return !this.isWindow && this.map.newestPending(key) === null && !this.matches(key);
   }
 
-  /** Forgets rows that would belong here but were not among those that the server has. */
-  #dropUnseen(shardCount: number, isCovered: (key: string) => boolean): void {
+  /**
+   * Forgets rows that would belong here but were not among those that the server has. Of one that was acked meanwhile nobody
+   * knows: rows by another connection may be from before, or from after somebody else has removed it. It stays, and its
+   * shard is sent in full once more, which will tell. Returns whether there are such shards.
+   */
+  #dropUnseen(shardCount: number, isCovered: (key: string) => boolean): boolean {
     const seen = this.isWindow ? this.#members : this.#seen;
     const gone: string[] = [];
-    if (seen !== null) {
-      for (const key of this.map.table.keys()) {
-        if (!seen.has(key) && this.#isSentInFull(key, shardCount) && this.#isGone(key, isCovered)) gone.push(key);
-      }
+    const doubtful = new Set<number>();
+    for (const key of seen === null ? this.#acked : this.map.table.keys()) {
+      if (seen?.has(key) === true || !this.#isSentInFull(key, shardCount) || !this.#isGone(key, isCovered)) continue;
+      if (this.#acked.has(key)) doubtful.add(shardOfKey(key, shardCount));
+      else gone.push(key);
     }
-    this.#seen = null;
-    this.#full = 'none';
+    const isInDoubt = doubtful.size > 0;
+    for (const shard of doubtful) this.#cursors.delete(shard);
+    this.#acked.clear();
+    this.#seen = isInDoubt ? new Set() : null;
+    this.#full = isInDoubt ? doubtful : 'none';
     if (!this.isWindow) for (const key of gone) if (this.map.newestPending(key) !== null) this.#left.add(key);
     this.map.drop(gone, (key) => this.matches(key));
+    return isInDoubt;
   }
 
   /**

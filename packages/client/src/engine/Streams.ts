@@ -149,8 +149,9 @@ export class Streams {
   onRecords(message: QueryRecordsMessage, logId: string, shardCount: number): void {
     const stream = this.#byId.get(message.queryId);
     if (stream === undefined || stream.users === 0) return;
-    stream.onRecords(message, logId, shardCount, (key) => this.#isCoveredBeside(stream, key));
+    const asksAgain = stream.onRecords(message, logId, shardCount, (key) => this.#isCoveredBeside(stream, key));
     this.#owner.onState(stream);
+    if (asksAgain) this.#subscribeAnew(stream);
   }
 
   /** Its shards have moved: wherever the provider takes it next, it goes on from its cursors. */
@@ -188,6 +189,15 @@ export class Streams {
   forget(): void {
     this.#stored.clear();
     for (const stream of this.#byId.values()) stream.forget();
+  }
+
+  /** Under another id: what is under way to the former one would tell of shards that it will not send in full. */
+  #subscribeAnew(stream: Stream): void {
+    this.#owner.send({ type: 'QUERY_UNSUB', queryId: stream.id });
+    this.#byId.delete(stream.id);
+    stream.id = this.#nextId++;
+    this.#byId.set(stream.id, stream);
+    this.#subscribe(stream);
   }
 
   #subscribe(stream: Stream): void {
