@@ -436,4 +436,17 @@ describe('Storage', () => {
     expect(world.node.auths().at(-1)?.token).toBe(token('ann', 2));
     await client.close();
   });
+
+  it('renews the token in time by the clock of the server, however wrong its own is', async () => {
+    const world = new World();
+    world.node.script.auth = (_, node) => {
+      const ack = node.authAck();
+      return { ...ack, expiresAt: ack.serverTime + 60_000 };
+    };
+    const runtime = world.runtime(1_760_000_000_000 - 3_600_000);
+    const client = await world.online({ runtime, auth: async () => 'token' });
+    await world.time.advance(50_000);
+    expect(world.node.auths()).toHaveLength(2);
+    await client.close();
+  });
 });

@@ -363,13 +363,13 @@ export class SyncEngine {
     this.#reaching = false;
     this.#limits = event.limits;
     if (event.map !== null) this.#takeMap(event.map);
-    if (this.#options.tokens.isRenewable) this.#renewal.plan(event.expiresAt);
     const isOtherLog = this.#account.logId !== null && this.#account.logId !== event.logId;
     this.#account.logId = event.logId;
     const behind = this.#clock.isTrusted ? 0 : this.#behind(event.serverTimeAt);
     // Deadlines move with the clock and with the timestamps of what was written by it: readers see both at once.
     this.#replica.hold();
     this.#onTime(event.serverTimeAt.serverTime, event.serverTimeAt.monotonic);
+    if (this.#options.tokens.isRenewable) this.#renewal.plan(event.expiresAt);
     this.#writes.restamp(this.#writes.untrusted(), behind);
     if (isOtherLog) this.#writes.offerAgain(`${this.#account.clientId}.`);
     this.#replica.release();
