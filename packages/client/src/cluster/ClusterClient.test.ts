@@ -205,6 +205,35 @@ describe('a client of a cluster: nodes', () => {
     await client.close();
   });
 
+  it('renews the token before the first of its connections loses it, whichever was made last', async () => {
+    world = new ClusterWorld();
+    world.cluster.tokenMs = 60_000;
+    const auth = async (): Promise<string> => 'token';
+    const client = await world.online({ connectionsPerNode: 1 }, { auth });
+    await world.time.advance(20_000);
+    world.cluster.kill('b');
+    world.cluster.start('b');
+    await world.time.advance(30_000);
+    expect(sessions()).toEqual([1, 1, 1]);
+    for (const id of ['a', 'b', 'c']) expect(world.received(id, 'AUTH').length).toBeGreaterThanOrEqual(2);
+    expect(world.received('a', 'AUTH')).toHaveLength(2);
+    await client.close();
+  });
+
+  it('renews the token in time for a further connection to a node, too', async () => {
+    world = new ClusterWorld();
+    world.cluster.tokenMs = 60_000;
+    const auth = async (): Promise<string> => 'token';
+    const client = await world.online({ connectionsPerNode: 2 }, { auth });
+    world.cluster.tokenMs = 20_000;
+    world.cluster.node('a').sessions[0]?.peer.close();
+    await world.time.advance(5_000);
+    expect(world.received('a', 'AUTH')).toHaveLength(3);
+    await world.time.advance(13_000);
+    expect(world.received('a', 'AUTH')).toHaveLength(5);
+    await client.close();
+  });
+
   it('asks the application once for what several connections need together', async () => {
     world = new ClusterWorld();
     let asked = 0;

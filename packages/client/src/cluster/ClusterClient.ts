@@ -285,13 +285,15 @@ export class ClusterClient implements IConnectionProvider {
   }
 
   #onReady({ connection, admission }: Extract<PoolEvent, { type: 'ready' }>): void {
-    const { hello, time } = admission;
+    const { hello, session, time } = admission;
     this.#toldRefusal = false;
     this.#seeds.stop();
     const isNew = admission.map !== null && this.#routerTakes(admission.map);
     this.#refresh.soon();
     const { nodeId } = connection;
     if (this.#told.has(nodeId)) {
+      const { subject, expiresAt } = session;
+      this.#events.emit({ type: 'renewed', nodeId, subject, expiresAt });
       this.#events.emit({ type: 'time', ...time });
       if (isNew) this.#tellMap();
     } else {

@@ -31,7 +31,10 @@ export type ProviderEvent =
        */
       readonly keepsSubscriptions: boolean;
     }
-  /** `reauthenticate` renewed the credentials of an open connection. */
+  /**
+   * A connection to a connected node has other credentials than were told: `reauthenticate` renewed them, or the connection
+   * is a further one.
+   */
   | { readonly type: 'renewed'; readonly nodeId: string; readonly subject: string; readonly expiresAt: number }
   /** A node that was connected is not any more. Whatever was sent to it and not answered has an unknown outcome. */
   | { readonly type: 'disconnected'; readonly nodeId: string; readonly code: ErrorCode; readonly reason: string }

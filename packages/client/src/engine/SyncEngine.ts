@@ -188,7 +188,7 @@ export class SyncEngine {
       const subject = await this.#options.tokens.token().then(subjectOf, () => this.#account.subject);
       if (this.#phase === 'closed') return;
       if (subject === null || subject === this.#account.subject) {
-        this.#provider?.reauthenticate();
+        this.#renewal.renewNow();
         return;
       }
       await this.#disconnect();
@@ -332,6 +332,7 @@ export class SyncEngine {
         if (this.#options.tokens.isRenewable) this.#renewal.plan(event.expiresAt);
         break;
       case 'disconnected':
+        if (!this.isConnected) this.#renewal.cancel();
         this.#sender.onNodeLost(event.nodeId);
         this.#events.emit('node', { type: 'lost', nodeId: event.nodeId, reason: event.reason });
         break;

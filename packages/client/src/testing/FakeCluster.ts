@@ -66,6 +66,8 @@ export class FakeCluster {
   readonly #seqs: number[];
   /** Every operation that was ever acked, by timestamp. */
   readonly acked = new Set<string>();
+  /** How long a token lasts from when a node is shown it; 0: for ever. */
+  tokenMs = 0;
   /** Whoever is asked for its map says this instead. */
   staleMap: PartitionMap | null = null;
 
@@ -242,7 +244,8 @@ export class FakeCluster {
         if (message.token === 'bad') this.#say(session, { type: 'AUTH_FAIL', code: 'AUTH_INVALID', message: 'no' });
         else {
           const subject = message.token ?? '';
-          this.#say(session, { type: 'AUTH_ACK', sessionId: 's', subject, expiresAt: 0, serverTime, map: session.map });
+          const expiresAt = this.tokenMs === 0 ? 0 : serverTime + this.tokenMs;
+          this.#say(session, { type: 'AUTH_ACK', sessionId: 's', subject, expiresAt, serverTime, map: session.map });
         }
         return;
       }
