@@ -29,6 +29,10 @@ export const CLUSTER_REGRESSIONS: readonly Regression[] = [
     seed,
     was: 'a write that another node acked was gone until its row came',
   })),
+  ...[3569, 8899].map((seed) => ({
+    seed,
+    was: 'a row that one stream had brought was gone until another one, which was behind, brought it too',
+  })),
   { seed: 5383, was: 'a node that was succeeded took back what was in storage' },
   {
     seed: 4080,

@@ -138,6 +138,26 @@ describe('Streams', () => {
     await client.close();
   });
 
+  it('leave what another stream has brought that is further on, and not what it has brought before', async () => {
+    const world = new World();
+    const client = await world.online();
+    const map = client.getMap<{ n: number }>('m');
+    map.get('a');
+    await world.time.advance(10);
+    const whole = world.subscriptions.at(-1)?.queryId ?? 0;
+    const [early, late] = [shardOfKey('early', 32), shardOfKey('late', 32)];
+    await world.stream(rowsOf('m', [['early', { n: 2 }, NOW]]), { cursors: [early, 4, late, 5], last: true });
+    const some = client.query<{ n: number }>('m', { where: { n: { $gt: 1 } } });
+    await world.time.advance(10);
+    const part = world.subscriptions.at(-1)?.queryId ?? 0;
+    await world.stream(rowsOf('m', [['late', { n: 3 }, NOW]]), { queryId: whole, cursors: [late, 6] });
+    // It comes by other connections: at its end it is not as far as the map itself, but for one shard.
+    await world.stream(rowsOf('m', []), { queryId: part, cursors: [early, 4, late, 5], last: true });
+    expect(some.rows.map(({ key }) => key)).toEqual(['late']);
+    expect([...map.keys()]).toEqual(['late']);
+    await client.close();
+  });
+
   it('leave what another node acks where it is until its row comes, and it is sent once more', async () => {
     const world = new World();
     const client = await world.online();

@@ -17,6 +17,14 @@ import type { ReplicaMap } from '../replica/ReplicaMap.js';
 
 type Waiter = { readonly resolve: () => void; readonly reject: (error: TopGunError) => void };
 
+/** What the other streams of a map know of its keys. */
+export interface StreamsBeside {
+  /** Whether one of them keeps the record of `key` up to date. */
+  cover(key: string): boolean;
+  /** Whether one of them has brought the record of `key`, by a change behind `seq` of its shard. */
+  toldSince(key: string, seq: number): boolean;
+}
+
 /**
  * What one map, or the part of it that matches a query, is to this client: a desired state that outlives connections.
  * It knows how far each shard was received, and so where to go on.
@@ -143,18 +151,13 @@ export class Stream {
   }
 
   /**
-   * Takes in rows. `isCovered` tells whether another stream stands for a key; `logId` names the log of the
-   * connection; `shardCount` is its number of shards. Returns whether to ask again, under another id.
+   * Takes in rows. `beside` tells of the other streams; `logId` names the log of the connection; `shardCount` is its number
+   * of shards. Returns whether to ask again, under another id.
    */
-  onRecords(
-    message: QueryRecordsMessage,
-    logId: string,
-    shardCount: number,
-    isCovered: (key: string) => boolean,
-  ): boolean {
+  onRecords(message: QueryRecordsMessage, logId: string, shardCount: number, beside: StreamsBeside): boolean {
     this.#note(message.records);
     const isWhole = (key: string): boolean => message.initial && this.#isSentInFull(key, shardCount);
-    const stays = (key: string): boolean => isCovered(key) || this.#isNotOurs(key);
+    const stays = (key: string): boolean => beside.cover(key) || this.#isNotOurs(key);
     this.map.applyRemote(message.records, logId, stays, isWhole);
     if (this.#left.size > 0) this.#forgetLeft();
     if (!this.isWindow) {
@@ -166,7 +169,7 @@ export class Stream {
     if (this.isWindow) for (const listener of [...this.#onRows]) listener(message.records.keys);
     if (!message.last) return false;
     this.#isCurrent = true;
-    const isInDoubt = this.#dropUnseen(shardCount, isCovered);
+    const isInDoubt = this.#dropUnseen(shardCount, beside);
     this.#complete = true;
     const waiters = this.#waiters;
     this.#waiters = [];
@@ -203,6 +206,13 @@ export class Stream {
     if (this.isWindow) return this.#members.has(key);
     if (this.#left.has(key)) return false;
     return this.map.newestPending(key) === null ? this.matches(key) : this.#baseMatches(key);
+  }
+
+  /** Whether this stream has told the record of `key`, as it is now, of a change behind `seq` in the log `logId`. */
+  hasToldSince(key: string, seq: number, logId: string, shardCount: number): boolean {
+    if (this.isWindow || this.#logId !== logId || !this.covers(key)) return false;
+    if ((this.#cursors.get(shardOfKey(key, shardCount)) ?? 0) <= seq) return false;
+    return this.#seen === null || this.#seen.has(key) || !this.#isSentInFull(key, shardCount);
   }
 
   /** Whether the record of `key`, as it is here, belongs to the query, window aside. */
@@ -313,12 +323,13 @@ export class Stream {
    * knows: rows by another connection may be from before, or from after somebody else has removed it. It stays, and its
    * shard is sent in full once more, which will tell. Returns whether there are such shards.
    */
-  #dropUnseen(shardCount: number, isCovered: (key: string) => boolean): boolean {
+  #dropUnseen(shardCount: number, beside: StreamsBeside): boolean {
     const seen = this.isWindow ? this.#members : this.#seen;
     const gone: string[] = [];
     const doubtful = new Set<number>();
     for (const key of seen === null ? this.#acked : this.map.table.keys()) {
-      if (seen?.has(key) === true || !this.#isSentInFull(key, shardCount) || !this.#isGone(key, isCovered)) continue;
+      if (seen?.has(key) === true || !this.#isSentInFull(key, shardCount) || !this.#isGone(key, beside)) continue;
+      if (beside.toldSince(key, this.#cursors.get(shardOfKey(key, shardCount)) ?? 0)) continue;
       if (this.#acked.has(key)) doubtful.add(shardOfKey(key, shardCount));
       else gone.push(key);
     }
@@ -333,16 +344,16 @@ export class Stream {
   }
 
   /**
-   * Whether `key`, which the server did not name, is to be forgotten. A record that matches is not what the server has,
-   * or it would have been named: no other stream can stand for it, or two that both start over would each wait for the
-   * other. Only beyond a window are there records that match and are not named.
+   * Whether `key`, which the server did not name, is to be forgotten. A record that matches is not what the server had,
+   * or it would have been named: no other stream can stand for it, unless it is further on, or two that both start over
+   * would each wait for the other. Only beyond a window are there records that match and are not named.
    */
-  #isGone(key: string, isCovered: (key: string) => boolean): boolean {
+  #isGone(key: string, beside: StreamsBeside): boolean {
     const isPending = this.map.newestPending(key) !== null;
     const matches = isPending ? this.#baseMatches(key) : this.matches(key);
     if (matches && !this.isWindow) return true;
     // A pending operation that the server has taken in meanwhile, and that won, would have been named.
-    return (isPending || matches) && !isCovered(key);
+    return (isPending || matches) && !beside.cover(key);
   }
 
   #baseMatches(key: string): boolean {

@@ -149,7 +149,11 @@ export class Streams {
   onRecords(message: QueryRecordsMessage, logId: string, shardCount: number): void {
     const stream = this.#byId.get(message.queryId);
     if (stream === undefined || stream.users === 0) return;
-    const asksAgain = stream.onRecords(message, logId, shardCount, (key) => this.#isCoveredBeside(stream, key));
+    const others = [...(this.#byMap.get(stream.map.name) ?? [])].filter((other) => other !== stream);
+    const asksAgain = stream.onRecords(message, logId, shardCount, {
+      cover: (key) => this.#isCoveredBeside(stream, key),
+      toldSince: (key, seq) => others.some((other) => other.hasToldSince(key, seq, logId, shardCount)),
+    });
     this.#owner.onState(stream);
     if (asksAgain) this.#subscribeAnew(stream);
   }
