@@ -35,6 +35,10 @@ export const CLUSTER_REGRESSIONS: readonly Regression[] = [
   })),
   { seed: 5383, was: 'a node that was succeeded took back what was in storage' },
   {
+    seed: 5147,
+    was: 'a stream that was opened before an owner heard of a write took it back after another node had acked it',
+  },
+  {
     seed: 4080,
     was: 'a client waited ever longer for a node whose connections ended with the token, and never failed',
   },

@@ -138,6 +138,25 @@ describe('Streams', () => {
     await client.close();
   });
 
+  it('that open before an owner has heard of a write do not take it back when another node has acked it', async () => {
+    const world = new World();
+    const client = await world.online();
+    const map = client.getMap<number>('m');
+    map.set('own', 1);
+    await world.time.advance(10);
+    await world.answer(world.lastBatch());
+    const [earlier] = world.batches;
+    map.set('own', 2);
+    map.get('own');
+    await world.time.advance(10);
+    // The first rows ever: what is here until then may be of any log.
+    await world.stream(rowsOf('m', []), { cursors: [(shardOfKey('own', 32) + 1) % 32, 1] });
+    await world.answer(world.lastBatch());
+    await world.stream(earlier?.ops ?? rowsOf('m', []), { cursors: [shardOfKey('own', 32), 1], last: true });
+    expect(map.get('own')).toBe(2);
+    await client.close();
+  });
+
   it('leave what another stream has brought that is further on, and not what it has brought before', async () => {
     const world = new World();
     const client = await world.online();

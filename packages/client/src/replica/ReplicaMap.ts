@@ -181,6 +181,9 @@ export class ReplicaMap {
       if (this.#left.delete(op.key) && !this.#owner.isCovered(this, op.key)) this.drop([op.key]);
       for (const listener of [...this.#onSettled]) listener(op.key);
     }
+    // The log that it stands in is the one of now.
+    const base = this.baseStamp(op.key);
+    if (base?.ms === op.ms && base.counter === op.counter) this.#foreign.delete(op.key);
     this.#owner.onBaseChanged(this, op.key);
   }
 
