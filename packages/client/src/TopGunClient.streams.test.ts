@@ -157,6 +157,33 @@ describe('Streams', () => {
     await client.close();
   });
 
+  it('that lose what a later write had made leave nothing of an earlier one, which nobody has answered', async () => {
+    const world = new World();
+    const client = await world.online();
+    const map = client.getMap<number>('m');
+    map.get('k');
+    await world.time.advance(10);
+    await world.stream(rowsOf('m', []), { cursors: [shardOfKey('k', 32), 1], last: true });
+    const receipts = [];
+    for (const n of [1, 2, 3]) {
+      receipts.push(map.set('k', n));
+      await world.time.advance(10);
+    }
+    const [first, second, third] = world.batches;
+    if (first === undefined || second === undefined || third === undefined) throw new Error('not sent one by one');
+    await world.answer(second);
+    // Somebody has put a row there that may not be seen.
+    await world.stream(rowsOf('m', [['k', 'left']]), { cursors: [shardOfKey('k', 32), 3] });
+    const refused = expect(receipts[2]?.acked).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await world.answer(third, [{ index: 0, code: 'FORBIDDEN', message: 'no' }]);
+    await refused;
+    expect(map.get('k')).toBeUndefined();
+    await world.answer(first);
+    await receipts[0]?.acked;
+    expect(map.get('k')).toBeUndefined();
+    await client.close();
+  });
+
   it('leave what another stream has brought that is further on, and not what it has brought before', async () => {
     const world = new World();
     const client = await world.online();

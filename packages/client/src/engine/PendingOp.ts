@@ -31,6 +31,8 @@ export class PendingOp {
    * before that, and something else is in its place, or afterwards, and its row is on its way from another node.
    */
   isInDoubt = false;
+  /** The server has taken in a later value of its key: whatever becomes of this one, it is not shown again. */
+  isOvertaken = false;
   /** Its timestamp was taken while the server's time was known. */
   trusted: boolean;
   stored = false;

@@ -1,4 +1,13 @@
-import { decodeCounterState, EntryBatch, Kind, mergeEntry, Outcome, RecordTable, Tag } from '@topgunbuild/core';
+import {
+  decodeCounterState,
+  EntryBatch,
+  Kind,
+  kindOfTag,
+  mergeEntry,
+  Outcome,
+  RecordTable,
+  Tag,
+} from '@topgunbuild/core';
 import type { PendingOp } from '../engine/PendingOp.js';
 import { type ChangeListener, MapListeners, type Origin, type RecordState, type RowChange } from './MapListeners.js';
 import { decodeRecord, isOlderRow, isSameRow, isSameValue } from './rows.js';
@@ -171,9 +180,10 @@ export class ReplicaMap {
 
   /** The server has made `op` durable: it belongs to the base from now on. */
   accept(op: PendingOp): void {
+    if (kindOfTag(op.tag) === Kind.LWW) for (const older of op.older?.line() ?? []) older.isOvertaken = true;
     this.#unlink(op);
     if (this.#pending.has(op.key)) {
-      this.#merge(this.#base, op);
+      if (!op.isOvertaken) this.#merge(this.#base, op);
     } else {
       this.#forgetBase(op.key);
       // A stream said that the row is not its own any more: had the operation won, its row would follow. Unless another
@@ -330,7 +340,8 @@ export class ReplicaMap {
     } else {
       this.#remove(key);
     }
-    for (const op of this.#pending.get(key)?.line().reverse() ?? []) this.#merge(this.table, op);
+    const ops = this.#pending.get(key)?.line() ?? [];
+    for (const op of ops.reverse()) if (!op.isOvertaken) this.#merge(this.table, op);
   }
 
   #arrive(rows: EntryBatch, index: number, key: string): boolean {
