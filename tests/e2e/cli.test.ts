@@ -125,6 +125,16 @@ describe('the command line', () => {
     expect(result).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(`port ${port} .*in use`) });
   });
 
+  it('says so when whatever has the port of a node hangs up without a word', async () => {
+    const other = createServer((socket) => void socket.on('error', () => undefined).end()).listen(0, '127.0.0.1');
+    onTestFinished(() => void other.close());
+    await new Promise((resolve) => other.once('listening', resolve));
+    const address = other.address();
+    const port = typeof address === 'object' && address !== null ? String(address.port) : '';
+    const result = await runCli(['status', '--url', `ws://127.0.0.1:${port}`]);
+    expect(result).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(`${port} cannot be reached`) });
+  });
+
   it('refuses a data directory that another node uses', async () => {
     const data = join(tempFolder(), 'data');
     await startServer(['--data', data, '--no-auth']);

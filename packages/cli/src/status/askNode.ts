@@ -39,12 +39,17 @@ async function completed(row: NodeRow): Promise<NodeRow> {
 }
 
 async function get(url: URL, timeoutMs: number): Promise<{ readonly status: number; readonly body: string }> {
+  const given = new AbortController();
+  // Not AbortSignal.timeout: its timer does not keep the process, and neither does a fetch that waits to connect again.
+  const timer = setTimeout(() => given.abort(new Error(`no answer within ${timeoutMs / 1000} s`)), timeoutMs);
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
+    const response = await fetch(url, { signal: given.signal });
     return { status: response.status, body: await response.text() };
   } catch (error) {
     // fetch says only that it failed; why is in its cause.
     const reason = error instanceof Error && error.cause instanceof Error ? error.cause : error;
     throw runtimeError(`${url.origin} cannot be reached: ${messageOf(reason) || 'connection refused'}`, error);
+  } finally {
+    clearTimeout(timer);
   }
 }
