@@ -25,7 +25,10 @@ export async function openClients(target: Target, tally: Tally): Promise<TopGunC
     await closeClients(clients);
     const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : '';
     const hint = code === 'AUTH_REQUIRED' ? '; give --token "$(topgun token --sub bench)"' : '';
-    const reason = code === 'TIMEOUT' ? `no answer within ${READY_MS / 1000} s` : messageOf(error);
+    const reason =
+      code === 'TIMEOUT'
+        ? `not connected within ${READY_MS / 1000} s; does a node run there?`
+        : messageOf(error).replace(/\.$/, '');
     throw runtimeError(`${seeds?.join(', ') ?? url} cannot be used: ${reason}${hint}`, error);
   }
   return clients;
