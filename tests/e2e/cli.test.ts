@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { Child, CLI } from './support/Child.js';
 import { openClient } from './support/openClient.js';
 import { runCli } from './support/runCli.js';
 import { startServer } from './support/startServer.js';
@@ -133,6 +134,16 @@ describe('the command line', () => {
     const port = typeof address === 'object' && address !== null ? String(address.port) : '';
     const result = await runCli(['status', '--url', `ws://127.0.0.1:${port}`]);
     expect(result).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(`${port} cannot be reached`) });
+  });
+
+  it('says how to build it when it runs from a clone that is not built', async () => {
+    const clone = tempFolder();
+    mkdirSync(join(clone, 'bin'));
+    writeFileSync(join(clone, 'package.json'), '{"type":"module"}');
+    copyFileSync(CLI, join(clone, 'bin', 'topgun.js'));
+    const child = new Child([join(clone, 'bin', 'topgun.js'), 'status']);
+    expect(await child.exited).toMatchObject({ code: 1 });
+    expect(child.stderr).toBe('topgun: this clone is not built yet; build it with: npm run build\n');
   });
 
   it('refuses a data directory that another node uses', async () => {
