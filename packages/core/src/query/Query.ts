@@ -68,6 +68,7 @@ export type Sort<T = unknown> = { readonly [F in FieldOf<T>]?: Direction } & { r
 /** What a condition on a field of type `V` may be compared with: `null` always, and numbers of either kind. */
 export type Operand<V> = (V extends number | bigint ? number | bigint : V) | null;
 
-/** The named string fields of `T`; index signatures are left to the free paths. */
-export type FieldOf<T> = keyof { [F in keyof T as F extends string ? (string extends F ? never : F) : never]: T[F] } &
-  keyof T;
+/** The named string fields of `T`; index signatures are left to the free paths. Numbers and texts have methods, no fields. */
+export type FieldOf<T> = [T] extends [object]
+  ? keyof { [F in keyof T as F extends string ? (string extends F ? never : F) : never]: T[F] } & keyof T
+  : never;
