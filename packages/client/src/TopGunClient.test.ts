@@ -437,6 +437,28 @@ describe('Storage', () => {
     await client.close();
   });
 
+  it('whose token is refused ends all waiting for servers with the reason, and keeps its writes for another token', async () => {
+    const world = new World();
+    world.node.script.auth = ({ token }, node) =>
+      token === 'good' ? node.authAck() : { type: 'AUTH_FAIL', code: 'AUTH_INVALID', message: 'no' };
+    const client = world.client({ auth: 'bad' });
+    await world.during(client.start());
+    client.getMap<number>('m').set('a', 1);
+    const refused = { code: 'AUTH_INVALID' };
+    const early = [client.flush(), client.ready()].map((wait) => expect(wait).rejects.toMatchObject(refused));
+    await world.time.advance(1_000);
+    await Promise.all(early);
+    await expect(client.flush()).rejects.toMatchObject(refused);
+    await expect(client.ready()).rejects.toMatchObject(refused);
+    client.setAuthToken('good');
+    const flushed = client.flush();
+    await world.time.advance(1_000);
+    await world.answer(world.lastBatch());
+    await flushed;
+    await client.ready();
+    await client.close();
+  });
+
   it('renews the token in time by the clock of the server, however wrong its own is', async () => {
     const world = new World();
     world.node.script.auth = (_, node) => {

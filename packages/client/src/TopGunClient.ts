@@ -124,6 +124,7 @@ export class TopGunClient {
       const check = (): void => {
         if (this.#isReady) resolve();
         if (this.status === 'closed') reject(new TopGunError('CLOSED', 'The client was closed.'));
+        if (this.#engine.refusal !== null) reject(this.#engine.refusal);
       };
       stop.push(this.on('status', check), this.on('partition-map', check), this.on('auth-failed', reject));
       check();
@@ -133,7 +134,10 @@ export class TopGunClient {
     });
   }
 
-  /** Resolves when every write so far was acked or rejected. @throws TopGunError TIMEOUT, UNAVAILABLE without a server */
+  /**
+   * Resolves when every write so far was acked or rejected.
+   * @throws TopGunError TIMEOUT, AUTH_* when the token is refused (the writes are kept), UNAVAILABLE without a server
+   */
   flush(options: WaitOptions = {}): Promise<void> {
     return this.#engine.flush(options);
   }

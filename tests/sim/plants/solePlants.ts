@@ -198,9 +198,9 @@ export const SOLE_PLANTS: readonly Plant[] = [
     install: () => {
       let count = 0;
       return patch(Stream.prototype, 'onRecords', (original) => {
-        return function (this: Stream, message, logId, shardCount, isCovered) {
+        return function (this: Stream, message, logId, shardCount, beside) {
           const records = count++ % 10 === 9 ? new EntryBatch() : message.records;
-          original.call(this, { ...message, records }, logId, shardCount, isCovered);
+          return original.call(this, { ...message, records }, logId, shardCount, beside);
         };
       });
     },

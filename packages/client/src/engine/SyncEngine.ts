@@ -22,6 +22,7 @@ import { Account, type AccountContent } from './Account.js';
 import type { ClientEvents, ClientStatus } from './ClientEvents.js';
 import { Deadlines } from './Deadlines.js';
 import type { Emitter } from './Emitter.js';
+import { asError, closedError } from './engineErrors.js';
 import { DEFAULT_WINDOW, Sender, type SendWindow } from './Sender.js';
 import { ServerClock } from './ServerClock.js';
 import type { Stream } from './Stream.js';
@@ -183,6 +184,7 @@ export class SyncEngine {
 
   /** The application's token changed. Another subject means another store and another replica. */
   tokenChanged(): void {
+    this.#writes.refusal = null;
     if (this.#phase === 'created' || this.#phase === 'closed') return;
     void this.#inTurn(async () => {
       const subject = await this.#options.tokens.token().then(subjectOf, () => this.#account.subject);
@@ -272,6 +274,10 @@ export class SyncEngine {
     return this.#writes.log.size;
   }
 
+  get refusal(): TopGunError | null {
+    return this.#writes.refusal;
+  }
+
   /** Resolves when every operation so far was answered. */
   flush(options: WaitOptions): Promise<void> {
     if (this.#options.createProvider === null && this.pendingWrites > 0) {
@@ -326,6 +332,7 @@ export class SyncEngine {
         this.#reaching = true;
         break;
       case 'connected':
+        this.#writes.refusal = null;
         this.#onConnected(event);
         break;
       case 'renewed':
@@ -343,7 +350,8 @@ export class SyncEngine {
         break;
       case 'auth-failed':
         this.#reaching = false;
-        this.#events.emit('auth-failed', new TopGunError(event.code, event.message));
+        this.#writes.refusal = new TopGunError(event.code, event.message);
+        this.#events.emit('auth-failed', this.#writes.refusal);
         break;
       case 'time':
         this.#onTime(event.serverTime, event.monotonic);
@@ -493,12 +501,4 @@ export class SyncEngine {
     this.#options.logger.error({ code: error.code }, 'The local storage failed; what is pending stays in memory');
     this.#events.emit('error', error);
   }
-}
-
-function closedError(): TopGunError {
-  return new TopGunError('CLOSED', 'The client is closed; make a new one.');
-}
-
-function asError(error: unknown): TopGunError {
-  return error instanceof TopGunError ? error : new TopGunError('INTERNAL', 'A listener failed.', { cause: error });
 }

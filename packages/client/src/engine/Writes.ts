@@ -63,6 +63,7 @@ export class Writes {
   readonly #ports: WritesPorts;
   readonly #totals = new CounterTotals();
   #flushWaiters: FlushWaiter[] = [];
+  #refusal: TopGunError | null = null;
 
   constructor(ports: WritesPorts) {
     this.#ports = ports;
@@ -135,7 +136,19 @@ export class Writes {
   flushed(): Promise<void> {
     const upTo = this.log.lastNumber;
     if (this.#isSettledUpTo(upTo)) return Promise.resolve();
+    if (this.#refusal !== null) return Promise.reject(this.#refusal);
     return new Promise((resolve, reject) => this.#flushWaiters.push({ upTo, resolve, reject }));
+  }
+
+  /** Why no server lets this client in; null while none has refused its token. */
+  get refusal(): TopGunError | null {
+    return this.#refusal;
+  }
+
+  /** There will be no answers for the time being: nobody waits for them. */
+  set refusal(refusal: TopGunError | null) {
+    this.#refusal = refusal;
+    if (refusal !== null) this.stopWaiting(refusal);
   }
 
   /** Ends every wait for answers. */
