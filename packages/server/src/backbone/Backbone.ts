@@ -54,7 +54,7 @@ export interface Log {
 
   loadSnapshot(shard: number): Promise<Snapshot | null>;
 
-  /** Forgets records up to and including `upToSeq`, but never the last one. */
+  /** Forgets records up to and including `upToSeq`, but never the last one, and some maybe only the next time. */
   trim(shard: number, upToSeq: number): Promise<void>;
 }
 

@@ -91,6 +91,11 @@ export class JetStream {
     await this.#call(`STREAM.PURGE.${stream}`, { filter: subject, ...(seq === undefined ? {} : { seq }) });
   }
 
+  /** Forgets all messages before `seq`, on whatever subject. */
+  async purgeAll(stream: string, seq: number): Promise<void> {
+    await this.#call(`STREAM.PURGE.${stream}`, { seq });
+  }
+
   /** The number of messages on each subject that `filter` matches. */
   async subjects(stream: string, filter: string): Promise<ReadonlyMap<string, number>> {
     const info = await this.#call<{ state: StreamState }>(`STREAM.INFO.${stream}`, { subjects_filter: filter });

@@ -334,6 +334,44 @@ describe('opening a NATS backbone', () => {
     });
   });
 
+  it('trims what no shard of a stream needs, and a single shard only when the others do not get on', async () => {
+    cluster = `c${clusters++}`;
+    const a = await open();
+    // 32 shards share eight streams.
+    const [one, beside] = [1, 9];
+    for (let n = 0; n < 10; n++) await append(a, one, n);
+    for (let n = 0; n < 4; n++) await append(a, beside, n);
+    const seqs = async (shard: number): Promise<number[]> => (await read(a, shard)).map(({ seq }) => seq);
+    expect([await seqs(one), await seqs(beside)]).toEqual([
+      [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+      [11, 12, 13, 14],
+    ]);
+    const saveAndTrim = async (shard: number, seq: number): Promise<void> => {
+      await a.log.saveSnapshot(shard, { seq, chunks: [bytes(1)] });
+      await a.log.trim(shard, seq);
+    };
+    await saveAndTrim(beside, 12);
+    expect([await seqs(one), (await seqs(beside)).at(-1)]).toEqual([[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 14]);
+    await saveAndTrim(one, 6);
+    expect(await seqs(one)).toEqual([7, 8, 9, 10]);
+    await saveAndTrim(beside, 13);
+    await saveAndTrim(beside, 14);
+    expect([await seqs(one), await seqs(beside)]).toEqual([[7, 8, 9, 10], [14]]);
+    await saveAndTrim(one, 10);
+    expect([await seqs(one), await seqs(beside)]).toEqual([[10], [14]]);
+
+    for (let n = 0; n < 4; n++) await append(a, one, n);
+    for (let n = 0; n < 4; n++) await append(a, beside, n);
+    await saveAndTrim(one, 17);
+    expect([await seqs(one), await seqs(beside)]).toEqual([
+      [15, 16, 17, 18],
+      [19, 20, 21, 22],
+    ]);
+    await saveAndTrim(one, 17);
+    expect(await seqs(one)).toEqual([18]);
+    await a.close();
+  });
+
   it('refuses to go on without a stream that was there', async () => {
     cluster = `c${clusters++}`;
     const a = await open();

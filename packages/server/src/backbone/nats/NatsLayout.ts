@@ -7,6 +7,7 @@ const MAX_LOG_STREAMS = 8;
 /** What a cluster's streams and subjects are called. */
 export class NatsLayout {
   readonly #cluster: string;
+  readonly #shardCount: number;
   readonly #logStreams: number;
 
   /** @throws TopGunError INVALID_VALUE when the name cannot be part of a subject */
@@ -15,6 +16,7 @@ export class NatsLayout {
       throw new TopGunError('INVALID_VALUE', 'A cluster name has 1 to 32 characters of A-Z, a-z, 0-9, - and _.');
     }
     this.#cluster = cluster;
+    this.#shardCount = shardCount;
     this.#logStreams = Math.min(MAX_LOG_STREAMS, shardCount);
   }
 
@@ -24,6 +26,12 @@ export class NatsLayout {
 
   logStream(shard: number): string {
     return `TG_${this.#cluster}_LOG_${shard % this.#logStreams}`;
+  }
+
+  /** The other shards whose logs are in the same stream. */
+  shardsBeside(shard: number): number[] {
+    const all = Array.from({ length: this.#shardCount }, (_, other) => other);
+    return all.filter((other) => other !== shard && this.logStream(other) === this.logStream(shard));
   }
 
   logSubject(shard: number): string {

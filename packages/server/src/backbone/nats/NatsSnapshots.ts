@@ -65,6 +65,11 @@ export class NatsSnapshots {
     throw new TopGunError('UNAVAILABLE', 'The snapshot is replaced faster than it can be read. Try again soon.');
   }
 
+  /** The sequence of the last record in the shard's snapshot; 0 when there is none. */
+  async seqOf(shard: number): Promise<number> {
+    return (await this.#saved(shard))?.manifest.seq ?? 0;
+  }
+
   /** Resolves when nothing is being saved. */
   async close(): Promise<void> {
     await Promise.allSettled(this.#saving.values());
