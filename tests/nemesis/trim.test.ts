@@ -23,7 +23,7 @@ async function startNode(nats: NatsServer, nodeId: string): Promise<Node> {
   const runtime = systemRuntime();
   const backbone = new NatsBackbone({ servers: [nats.url], shardCount: SHARDS, runtime });
   await backbone.open();
-  const options = { snapshotLogBytes: 2_000 };
+  const options = { snapshotLogBytes: 2_000, recordCostBytes: 0, snapshotDelayMs: 0 };
   const plane = new LocalDataPlane({ nodeId, backbone, runtime, limits: DEFAULT_LIMITS, shardCount: SHARDS, options });
   await plane.open();
   onTestFinished(async () => {

@@ -17,7 +17,7 @@ const EPOCH_MARK = 1;
 
 const snapshots = (drawn: ClusterProfile): ClusterProfile => ({
   ...drawn,
-  tuning: { ...drawn.tuning, snapshotLogBytes: 300 },
+  tuning: { ...drawn.tuning, snapshotLogBytes: 300, snapshotDelayMs: 0 },
 });
 
 const oneStreamAShard = (drawn: ClusterProfile): ClusterProfile => ({ ...drawn, streams: drawn.shardCount });

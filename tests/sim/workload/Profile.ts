@@ -101,7 +101,12 @@ export function drawProfile(random: Random): Profile {
     shardCount: random.pick([1, 2, 3, 7]),
     tuning: {
       refuseAfterMs: random.pick([500, 3_000, 10_000]),
-      snapshotLogBytes: random.pick([300, 2_000, 1_000_000]),
+      recordCostBytes: 0,
+      ...random.pick([
+        { snapshotLogBytes: 300, snapshotDelayMs: 0 },
+        { snapshotLogBytes: 2_000, snapshotDelayMs: 1_000 },
+        { snapshotLogBytes: 1_000_000, snapshotDelayMs: 0 },
+      ]),
       snapshotStepRows: random.pick([1, 3, 1_000]),
       maxRecordBytes: random.pick([200, 1_000_000]),
       ...(shortRetention

@@ -1,7 +1,7 @@
 import type { LogRecord, LogTails, Tail } from '../backbone/Backbone.js';
 import { applyRecord } from './applyRecord.js';
 import type { HostingEnvironment } from './HostingEnvironment.js';
-import type { LogExtent } from './restoreStore.js';
+import type { LogExtent } from './LogExtent.js';
 import type { ShardStore } from './ShardStore.js';
 
 /** How far a follower is behind. */
@@ -100,7 +100,7 @@ export class Follower {
       this.#onBroken(error);
       return;
     }
-    this.#extent.logBytes += record.bytes.length;
+    this.#extent.add(record.bytes);
     this.#aliveAt = this.#env.runtime.monotonic();
     if (this.#isCurrent) this.#currentAt = this.#aliveAt;
   }

@@ -3,6 +3,7 @@ import type { ShardStats } from './DataPlane.js';
 import { Follower } from './Follower.js';
 import type { HostingEnvironment } from './HostingEnvironment.js';
 import type { Holding, HostingPhase } from './HostingPhase.js';
+import type { LogExtent } from './LogExtent.js';
 import { AT_ONCE } from './Pace.js';
 import { Restoration } from './Restoration.js';
 import type { HostingState, Role } from './Role.js';
@@ -193,6 +194,9 @@ export class HostedShard {
         if (role.name !== 'none') this.#restore();
         break;
       case 'restoring':
+        if (role.name === 'none') this.#drop();
+        else this.#env.slots.changed();
+        break;
       case 'fenced':
         if (role.name === 'none') this.#drop();
         break;
@@ -221,7 +225,9 @@ export class HostedShard {
 
   #restore(): void {
     this.#leave();
-    const restoration = new Restoration(this.id, this.#env, (store, extent) => this.#follow({ store, extent }));
+    const isUrgent = (): boolean => this.#role.name === 'owner' || !this.#env.isServing();
+    const onRestored = (store: ShardStore, extent: LogExtent): void => this.#follow({ store, extent });
+    const restoration = new Restoration(this.id, this.#env, isUrgent, onRestored);
     this.#phase = { name: 'restoring', restoration };
     void restoration.run();
   }

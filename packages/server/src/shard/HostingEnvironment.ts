@@ -10,6 +10,8 @@ export interface HostingEnvironment extends WriterEnvironment {
   /** Null: the node is alone, and nobody else writes. */
   tails(): LogTails | null;
   readonly slots: RestoreSlots;
+  /** Whether the node serves any shard. */
+  isServing(): boolean;
   /** An empty store. */
   createStore(shard: number): ShardStore;
 }

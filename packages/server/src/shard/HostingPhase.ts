@@ -1,7 +1,7 @@
 import type { Timer } from '@topgunbuild/core';
 import type { Follower } from './Follower.js';
+import type { LogExtent } from './LogExtent.js';
 import type { Restoration } from './Restoration.js';
-import type { LogExtent } from './restoreStore.js';
 import type { ShardStore } from './ShardStore.js';
 import type { ShardWriter } from './ShardWriter.js';
 import type { Takeover } from './Takeover.js';

@@ -54,7 +54,7 @@ export interface LocalDataPlaneOptions {
   readonly atTurnEnd?: ((run: () => void) => void) | undefined;
 }
 
-/** Shards restored at a time: enough to keep the disk busy, few enough not to hold all logs in memory. */
+/** Shards restored at a time when somebody waits for them. */
 const RESTORES_AT_ONCE = 4;
 
 /**
@@ -92,7 +92,7 @@ export class LocalDataPlane implements DataPlane, ShardHost, HostedShardOwner {
     this.#tuning = { ...DEFAULT_TUNING, ...tuning };
     this.#pacer = new AppendPacer(runtime, options.atTurnEnd ?? queueMicrotask, this.#tuning);
     this.#hub = new LiveHub(runtime, logger, { ...DEFAULT_LIVE_TUNING, ...tuning }, shardCount);
-    this.#snapshots = new SnapshotKeeper(backbone, runtime, logger, shardCount, this.#tuning.snapshotStepRows);
+    this.#snapshots = new SnapshotKeeper(backbone, runtime, logger, shardCount, this.#tuning);
     const env: HostingEnvironment = {
       nodeId,
       backbone,
@@ -106,6 +106,7 @@ export class LocalDataPlane implements DataPlane, ShardHost, HostedShardOwner {
       latency: this.#latency,
       bytes: new ByteWriter(64 * 1024),
       slots: new RestoreSlots(RESTORES_AT_ONCE),
+      isServing: () => this.#shards.some((shard) => shard.isServing),
       createStore: (shard) => new ShardStore(shard, this.#replicas, this.#limits.maxElementsPerKey, this.#hub),
     };
     this.#shards = Array.from({ length: shardCount }, (_, shard) => new HostedShard(shard, env, this));

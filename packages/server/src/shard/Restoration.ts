@@ -1,5 +1,6 @@
 import type { HostingEnvironment } from './HostingEnvironment.js';
-import { type LogExtent, restoreStore } from './restoreStore.js';
+import type { LogExtent } from './LogExtent.js';
+import { restoreStore } from './restoreStore.js';
 import { retryDelay } from './retryDelay.js';
 import type { ShardStore } from './ShardStore.js';
 import { SteadyPace } from './SteadyPace.js';
@@ -8,14 +9,22 @@ import { SteadyPace } from './SteadyPace.js';
 export class Restoration {
   readonly #shard: number;
   readonly #env: HostingEnvironment;
+  readonly #isUrgent: () => boolean;
   readonly #onRestored: (store: ShardStore, extent: LogExtent) => void;
   readonly #pace: SteadyPace;
 
-  constructor(shard: number, env: HostingEnvironment, onRestored: (store: ShardStore, extent: LogExtent) => void) {
+  /** `isUrgent`: whether somebody waits for the shard now. */
+  constructor(
+    shard: number,
+    env: HostingEnvironment,
+    isUrgent: () => boolean,
+    onRestored: (store: ShardStore, extent: LogExtent) => void,
+  ) {
     this.#shard = shard;
     this.#env = env;
+    this.#isUrgent = isUrgent;
     this.#onRestored = onRestored;
-    this.#pace = new SteadyPace(env.runtime);
+    this.#pace = new SteadyPace(env.runtime, isUrgent);
   }
 
   abort(): void {
@@ -36,7 +45,7 @@ export class Restoration {
 
   async #attempt(attempt: number): Promise<{ readonly store: ShardStore; readonly extent: LogExtent } | null> {
     const { slots, backbone, shardCount, logger } = this.#env;
-    await slots.take();
+    const end = await slots.take(this.#isUrgent);
     try {
       if (this.#pace.isAborted) return null;
       const store = this.#env.createStore(this.#shard);
@@ -48,7 +57,7 @@ export class Restoration {
       if (attempt === 1) logger.warn({ shard: this.#shard, error }, 'shard cannot be restored, trying on');
       return null;
     } finally {
-      slots.give();
+      end();
     }
   }
 }

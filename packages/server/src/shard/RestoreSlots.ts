@@ -1,21 +1,51 @@
-/** Lets a few restore at a time: enough to keep the log busy, few enough not to hold many logs in memory. */
+interface Waiting {
+  readonly isUrgent: () => boolean;
+  readonly begin: (end: () => void) => void;
+}
+
+/**
+ * Lets shards be restored: of those that are urgent a few at a time, enough to keep the log busy, few enough not to hold
+ * many logs in memory; of the others one at a time, so that whoever writes meanwhile hardly notices.
+ */
 export class RestoreSlots {
-  #free: number;
-  readonly #waiting: (() => void)[] = [];
+  readonly #slots: number;
+  readonly #waiting: Waiting[] = [];
+  #taken = 0;
 
   constructor(slots: number) {
-    this.#free = slots;
+    this.#slots = slots;
   }
 
-  async take(): Promise<void> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  /** Resolves when it may begin, to what is to be called at its end. */
+  take(isUrgent: () => boolean): Promise<() => void> {
+    return new Promise((begin) => {
+      this.#waiting.push({ isUrgent, begin });
+      this.#beginNext();
+    });
   }
 
-  /** Hands the slot to whoever has waited longest. */
-  give(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#free++;
-    else next();
+  /** Something else may be urgent now. */
+  changed(): void {
+    this.#beginNext();
+  }
+
+  #beginNext(): void {
+    while (this.#taken < this.#slots) {
+      const urgent = this.#waiting.findIndex(({ isUrgent }) => isUrgent());
+      const [next] = this.#taken === 0 || urgent >= 0 ? this.#waiting.splice(Math.max(urgent, 0), 1) : [];
+      if (next === undefined) return;
+      this.#taken++;
+      next.begin(this.#slot());
+    }
+  }
+
+  #slot(): () => void {
+    let isTaken = true;
+    return () => {
+      if (!isTaken) return;
+      isTaken = false;
+      this.#taken--;
+      this.#beginNext();
+    };
   }
 }

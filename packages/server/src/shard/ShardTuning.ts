@@ -1,3 +1,5 @@
+import { RECORD_COST_BYTES } from './LogExtent.js';
+
 /** The numbers that govern shards. Sizes in bytes, times in ms. */
 export interface ShardTuning {
   /** A log record takes no further ops beyond this size. */
@@ -14,6 +16,10 @@ export interface ShardTuning {
   readonly lastRetryMs: number;
   /** Snapshot once this much log, or half the size of the last snapshot, has come since that. */
   readonly snapshotLogBytes: number;
+  /** Each record of the log counts as so many bytes more: many small ones take as long to read as few large ones. */
+  readonly recordCostBytes: number;
+  /** Before a node takes snapshots: after a takeover there is more urgent work. */
+  readonly snapshotDelayMs: number;
   /** Rows written to a snapshot without a pause. */
   readonly snapshotStepRows: number;
   /** How long deletions are remembered. */
@@ -31,6 +37,8 @@ export const DEFAULT_TUNING: ShardTuning = {
   firstRetryMs: 50,
   lastRetryMs: 2_000,
   snapshotLogBytes: 4 * 1024 * 1024,
+  recordCostBytes: RECORD_COST_BYTES,
+  snapshotDelayMs: 1_000,
   snapshotStepRows: 5_000,
   tombstoneRetentionMs: 30 * 24 * 60 * 60 * 1000,
   horizonIntervalMs: 60 * 60 * 1000,

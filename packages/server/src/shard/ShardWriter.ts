@@ -2,10 +2,10 @@ import { type ByteWriter, type EntryBatch, type ErrorCode, type Runtime, TopGunE
 import type { AppendResult, Backbone, LogRecord } from '../backbone/Backbone.js';
 import type { Logger } from '../Logger.js';
 import type { LatencyRecorder } from './LatencyRecorder.js';
+import type { LogExtent } from './LogExtent.js';
 import { encodeEntriesRecord, encodeHorizonRecord } from './logRecord.js';
 import { PendingRecord, queuedBytes } from './PendingRecord.js';
 import type { QueueBudget } from './QueueBudget.js';
-import type { LogExtent } from './restoreStore.js';
 import { retryDelay } from './retryDelay.js';
 import type { ShardCounts } from './ShardCounts.js';
 import type { ShardStore } from './ShardStore.js';
@@ -193,10 +193,9 @@ export class ShardWriter {
     this.#endClosed();
   }
 
-  snapshotSaved(seq: number, bytes: number, logBytesBefore: number): void {
-    this.#extent.snapshotSeq = seq;
-    this.#extent.snapshotBytes = bytes;
-    this.#extent.logBytes -= logBytesBefore;
+  /** A snapshot stands for what of the log was there at that time. */
+  snapshotSaved(...saved: Parameters<LogExtent['saved']>): void {
+    this.#extent.saved(...saved);
     this.#snapshotWanted = false;
     this.#askForSnapshot();
   }
@@ -205,8 +204,9 @@ export class ShardWriter {
     this.#snapshotWanted = false;
   }
 
-  get logBytes(): number {
-    return this.#extent.logBytes;
+  /** The log since the last snapshot, as it is now. */
+  get log(): LogExtent['log'] {
+    return this.#extent.log;
   }
 
   get stateName(): WriterState['name'] {
@@ -320,7 +320,7 @@ export class ShardWriter {
     const { runtime, latency, budget } = this.#env;
     latency.add(runtime.monotonic() - flight.startedAt);
     this.#counts.appends++;
-    this.#extent.logBytes += flight.bytes.length;
+    this.#extent.add(flight.bytes);
     budget.give(record.bytes);
     this.#merge(record, seq);
     const verdicts = this.#verdicts.slice(0, record.tickets.length);
@@ -441,8 +441,9 @@ export class ShardWriter {
   }
 
   #askForSnapshot(): void {
-    const due = Math.max(this.#env.tuning.snapshotLogBytes, this.#extent.snapshotBytes / 2);
-    if (this.#snapshotWanted || this.#extent.logBytes < due) return;
+    const { snapshotLogBytes, recordCostBytes } = this.#env.tuning;
+    const due = Math.max(snapshotLogBytes, this.#extent.snapshotBytes / 2);
+    if (this.#snapshotWanted || this.#extent.cost(recordCostBytes) < due) return;
     this.#snapshotWanted = true;
     this.#owner.snapshotDue(this);
   }

@@ -1,8 +1,11 @@
 import type { Runtime, Timer } from '@topgunbuild/core';
 import type { Backbone } from '../backbone/Backbone.js';
 import type { Logger } from '../Logger.js';
+import type { ShardTuning } from './ShardTuning.js';
 import type { ShardWriter } from './ShardWriter.js';
 import { SnapshotBuilder } from './SnapshotBuilder.js';
+
+type SnapshotTuning = Pick<ShardTuning, 'snapshotDelayMs' | 'snapshotStepRows'>;
 
 const RETRY_MS = 30_000;
 
@@ -12,19 +15,25 @@ export class SnapshotKeeper {
   readonly #runtime: Runtime;
   readonly #logger: Logger;
   readonly #shardCount: number;
-  readonly #stepRows: number;
+  readonly #tuning: SnapshotTuning;
   readonly #waiting: ShardWriter[] = [];
   #running: Promise<void> | null = null;
   #isClosed = false;
   /** The pause under way. */
   #pause: { readonly timer: Timer; readonly end: () => void } | null = null;
 
-  constructor(backbone: Pick<Backbone, 'log'>, runtime: Runtime, logger: Logger, shardCount: number, stepRows: number) {
+  constructor(
+    backbone: Pick<Backbone, 'log'>,
+    runtime: Runtime,
+    logger: Logger,
+    shardCount: number,
+    tuning: SnapshotTuning,
+  ) {
     this.#backbone = backbone;
     this.#runtime = runtime;
     this.#logger = logger;
     this.#shardCount = shardCount;
-    this.#stepRows = stepRows;
+    this.#tuning = tuning;
   }
 
   request(shard: ShardWriter): void {
@@ -43,6 +52,8 @@ export class SnapshotKeeper {
   }
 
   async #run(): Promise<void> {
+    const { snapshotDelayMs } = this.#tuning;
+    if (snapshotDelayMs > 0) await this.#sleep(snapshotDelayMs);
     for (let shard = this.#waiting.shift(); shard !== undefined; shard = this.#waiting.shift()) {
       if (this.#isClosed) break;
       try {
@@ -61,26 +72,27 @@ export class SnapshotKeeper {
     // Whoever serves it by now takes its snapshots.
     if (!shard.isServing) return;
     const builder = new SnapshotBuilder(shard.store, this.#shardCount);
-    let snapshot = builder.step(this.#stepRows);
+    const { snapshotStepRows } = this.#tuning;
+    let snapshot = builder.step(snapshotStepRows);
     while (snapshot === null) {
       await this.#sleep(0);
       if (this.#isClosed || !shard.isServing) {
         builder.abandon();
         return;
       }
-      snapshot = builder.step(this.#stepRows);
+      snapshot = builder.step(snapshotStepRows);
     }
     if (snapshot === 'void') {
       shard.snapshotFailed();
       return;
     }
     // What the log holds at this very moment is what the snapshot makes superfluous.
-    const { logBytes } = shard;
+    const { log } = shard;
     let bytes = 0;
     for (const chunk of snapshot.chunks) bytes += chunk.length;
     await this.#backbone.log.saveSnapshot(shard.id, snapshot);
     await this.#backbone.log.trim(shard.id, snapshot.seq);
-    shard.snapshotSaved(snapshot.seq, bytes, logBytes);
+    shard.snapshotSaved(snapshot.seq, bytes, log);
     this.#logger.debug({ shard: shard.id, seq: snapshot.seq, bytes }, 'snapshot saved');
   }
 

@@ -1,19 +1,22 @@
 import type { Runtime, Timer } from '@topgunbuild/core';
 import type { Pace } from './Pace.js';
 
-/** Bytes worked on before others have their turn: some milliseconds of merging. */
-const BREATH_BYTES = 256 * 1024;
+/** Bytes worked on before others have their turn: half a millisecond or so; some milliseconds when somebody waits for it. */
+const BREATH_BYTES = 32 * 1024;
+const URGENT_BREATH_BYTES = 256 * 1024;
 
-/** The pace of work in the background of a node that serves. */
+/** The pace of work beside that of clients. */
 export class SteadyPace implements Pace {
   readonly #runtime: Runtime;
+  readonly #isUrgent: () => boolean;
   #isAborted = false;
   #bytes = 0;
   /** The pause under way. */
   #pause: { readonly timer: Timer; readonly end: () => void } | null = null;
 
-  constructor(runtime: Runtime) {
+  constructor(runtime: Runtime, isUrgent: () => boolean) {
     this.#runtime = runtime;
+    this.#isUrgent = isUrgent;
   }
 
   get isAborted(): boolean {
@@ -22,7 +25,7 @@ export class SteadyPace implements Pace {
 
   breath(bytes: number): Promise<void> | null {
     this.#bytes += bytes;
-    if (this.#bytes < BREATH_BYTES) return null;
+    if (this.#bytes < BREATH_BYTES || (this.#bytes < URGENT_BREATH_BYTES && this.#isUrgent())) return null;
     this.#bytes = 0;
     return this.sleep(0);
   }

@@ -1,8 +1,9 @@
 import { TopGunError } from '@topgunbuild/core';
 import { MissingRecord } from './applyRecord.js';
 import type { HostingEnvironment } from './HostingEnvironment.js';
+import type { LogExtent } from './LogExtent.js';
 import { encodeEpochRecord } from './logRecord.js';
-import { catchUp, type LogExtent } from './restoreStore.js';
+import { catchUp } from './restoreStore.js';
 import { retryDelay } from './retryDelay.js';
 import type { ShardStore } from './ShardStore.js';
 import { SteadyPace } from './SteadyPace.js';
@@ -38,7 +39,7 @@ export class Takeover {
     this.#extent = extent;
     this.#epoch = epoch;
     this.#env = env;
-    this.#pace = new SteadyPace(env.runtime);
+    this.#pace = new SteadyPace(env.runtime, () => true);
     this.#onDone = onDone;
   }
 
@@ -82,7 +83,7 @@ export class Takeover {
     if (result.status === 'appended') {
       store.applyEpoch(this.#epoch, nodeId, result.seq);
       store.appliedSeq = result.seq;
-      this.#extent.logBytes += mark.length;
+      this.#extent.add(mark);
       return 'opened';
     }
     if ((await backbone.log.head(store.shard)) === before) {

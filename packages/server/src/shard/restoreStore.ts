@@ -1,16 +1,9 @@
 import type { Log } from '../backbone/Backbone.js';
 import { applyRecord, MissingRecord } from './applyRecord.js';
+import { LogExtent, RECORD_COST_BYTES } from './LogExtent.js';
 import type { Pace } from './Pace.js';
 import type { ShardStore } from './ShardStore.js';
 import { loadSnapshot } from './snapshotFormat.js';
-
-/** How much of a shard's log stands for its state. */
-export interface LogExtent {
-  snapshotSeq: number;
-  snapshotBytes: number;
-  /** Bytes of log records since the snapshot. */
-  logBytes: number;
-}
 
 /**
  * Brings an empty store to the state of its log's head: the snapshot, then every record after it. Unfinished when it is
@@ -18,12 +11,11 @@ export interface LogExtent {
  * @throws TopGunError STORAGE_FAILED when they do not fit together, or were written with another number of shards
  */
 export async function restoreStore(store: ShardStore, log: Log, shardCount: number, pace: Pace): Promise<LogExtent> {
-  const extent: LogExtent = { snapshotSeq: 0, snapshotBytes: 0, logBytes: 0 };
+  const extent = new LogExtent();
   const snapshot = await log.loadSnapshot(store.shard);
   if (snapshot !== null) {
     await loadSnapshot(store, shardCount, snapshot, pace);
-    extent.snapshotSeq = snapshot.seq;
-    for (const chunk of snapshot.chunks) extent.snapshotBytes += chunk.length;
+    extent.restored(snapshot.seq, snapshot.chunks);
   }
   await catchUp(store, log, shardCount, pace, extent);
   return extent;
@@ -41,8 +33,8 @@ export async function catchUp(
     for await (const record of log.read(store.shard, store.appliedSeq)) {
       if (pace.isAborted) return;
       applyRecord(store, record, shardCount);
-      extent.logBytes += record.bytes.length;
-      const pause = pace.breath(record.bytes.length);
+      extent.add(record.bytes);
+      const pause = pace.breath(RECORD_COST_BYTES + record.bytes.length);
       if (pause !== null) await pause;
     }
     if (pace.isAborted) return;

@@ -123,6 +123,36 @@ describe('a snapshot', () => {
     expect(await successor.write(set('k1', 'more', 100))).toEqual([]);
   });
 
+  it('is due the sooner the more records the log has, as each costs something to read', async () => {
+    const tuning = { snapshotLogBytes: 10_000, recordCostBytes: 1_000 };
+    const h = await PlaneHarness.open({ shardCount: 1, tuning });
+    for (let i = 0; i < 8; i++) await h.write(set('k', i, i));
+    await h.settle();
+    expect(h.plane.stats().shards[0]?.snapshotSeq).toBe(0);
+    for (let i = 8; i < 12; i++) await h.write(set('k', i, i));
+    await h.settle();
+    const { snapshotSeq = 0 } = h.plane.stats().shards[0] ?? {};
+    expect(snapshotSeq).toBeGreaterThan(8);
+    // From then on it counts anew.
+    for (let i = 12; i < 18; i++) await h.write(set('k', i, i));
+    await h.settle();
+    expect(h.plane.stats().shards[0]?.snapshotSeq).toBe(snapshotSeq);
+  });
+
+  it('waits a while after it was asked for, and not when the node closes', async () => {
+    const tuning = { snapshotLogBytes: 100, snapshotDelayMs: 1_000 };
+    const h = await PlaneHarness.open({ shardCount: 1, tuning });
+    await h.write(set('a', 'x'.repeat(200), 1));
+    await h.settle(900);
+    expect(h.plane.stats().shards[0]?.snapshotSeq).toBe(0);
+    await h.settle(200);
+    expect(h.plane.stats().shards[0]?.snapshotSeq).toBe(1);
+    await h.write(set('b', 'x'.repeat(300), 2));
+    await h.plane.close();
+    expect(h.runtime.pendingTimers).toBe(0);
+    expect(h.backbone.shardLog(0).snapshot?.seq).toBe(1);
+  });
+
   it('that cannot be saved leaves the log as it is, and is tried again', async () => {
     const h = await PlaneHarness.open({ shardCount: 1, tuning: { snapshotLogBytes: 500 } });
     h.backbone.snapshotFails = true;

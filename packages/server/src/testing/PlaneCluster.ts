@@ -72,7 +72,7 @@ export class PlaneNode {
       limits: DEFAULT_LIMITS,
       shardCount,
       // Tests of lingering are beside the pacer; here time stands still unless a test lets it pass.
-      options: { maxLingerMs: 0, ...tuning },
+      options: { maxLingerMs: 0, recordCostBytes: 0, snapshotDelayMs: 0, ...tuning },
       ...(logger === undefined ? {} : { logger }),
     });
   }

@@ -43,7 +43,7 @@ export class PlaneHarness {
       runtime: this.runtime,
       limits: { ...DEFAULT_LIMITS, ...limits },
       shardCount,
-      options: tuning,
+      options: { recordCostBytes: 0, snapshotDelayMs: 0, ...tuning },
       atTurnEnd,
     });
   }
