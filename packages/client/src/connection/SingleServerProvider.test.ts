@@ -170,14 +170,26 @@ describe('SingleServerProvider', () => {
     expect(transport.attempts.length - before).toBeLessThan(60);
   });
 
-  it('forgets earlier failures once a connection was healthy for some seconds', async () => {
+  it('does not wait ever longer for a server whose connections last for a while', async () => {
+    const { time, transport, node, provider } = setUp();
+    droppedAfter(node, 10_000);
+    provider.connect();
+    await time.advance(10 * 60_000);
+    const before = transport.attempts.length;
+    await time.advance(10 * 60_000);
+    // Three failures count, so it waits two seconds at most, and one in the mean.
+    expect(transport.attempts.length - before).toBeGreaterThan(45);
+    expect(transport.attempts.length - before).toBeLessThan(60);
+  });
+
+  it('forgets earlier failures once a connection was healthy for half a minute', async () => {
     const { time, transport, node, provider } = setUp();
     node.stop();
     provider.connect();
     await time.advance(5 * 60_000);
     node.start();
     while (!provider.isConnected()) await time.advance(100);
-    await time.advance(5_000);
+    await time.advance(30_000);
     const before = transport.attempts.length;
     node.peer.close(1006);
     await time.advance(600);

@@ -245,7 +245,8 @@ export function whenTime(state: NodeState, now: number, dueAt: number, times: Co
 function heartbeat(state: ReadyState, now: number, dueAt: number, times: ConnectionTimes): Step {
   // After a sleep, what the peer sent meanwhile may wait unread: it gets the time of a PING to prove itself.
   if (now - dueAt > SLEPT_MS) state.heardAt = Math.max(state.heardAt, now - times.pingAfterMs);
-  if (now - state.heardAt >= times.deadAfterMs) return lost('TIMEOUT', `nothing was heard for ${times.deadAfterMs} ms`);
+  // Reckoned as in `dueTime`: rounded another way, it could be due and not yet be over, again and again.
+  if (now >= state.heardAt + times.deadAfterMs) return lost('TIMEOUT', `nothing was heard for ${times.deadAfterMs} ms`);
   if (state.renewal.phase === 'sent' && now >= state.renewal.deadline) {
     return lost('TIMEOUT', `the server did not answer the renewal within ${times.authMs} ms`);
   }
