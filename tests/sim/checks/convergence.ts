@@ -14,7 +14,7 @@ function checkClient(world: World, state: FinalState, sim: SimClient): void {
   const { client, interests, profile } = sim;
   if (client === null) return;
   const visible = (map: string): Map<string, Item> => {
-    const items = liveItems(state, map, world.nodeNow());
+    const items = liveItems(state, map, world.dataNow());
     if (profile.role !== 'user' || map !== 'docs') return items;
     return new Map([...items].filter(([, item]) => item.owner === profile.subject));
   };

@@ -11,11 +11,13 @@ import { StorageWriter } from '../../../packages/client/src/storage/StorageWrite
 import { RecordRows } from '../../../packages/server/src/live/recordsFrame.js';
 import type { Action } from '../../../packages/server/src/permissions/Permissions.js';
 import { Verdicts } from '../../../packages/server/src/permissions/Verdicts.js';
+import { NodeClock } from '../../../packages/server/src/shard/NodeClock.js';
 import { ShardMap } from '../../../packages/server/src/shard/ShardMap.js';
 import { ShardStore } from '../../../packages/server/src/shard/ShardStore.js';
 import { Verdict } from '../../../packages/server/src/shard/Verdict.js';
 import type { SimProcess } from '../kernel/SimProcess.js';
 import type { Profile } from '../workload/Profile.js';
+import { RESTARTS } from '../workload/SoleChaos.js';
 import { ServerDisk } from '../world/ServerDisk.js';
 import { type Plant, patch } from './Plant.js';
 
@@ -33,6 +35,11 @@ const skewed = (drawn: Profile): Profile => ({
 const durable = (drawn: Profile): Profile => ({
   ...drawn,
   clients: drawn.clients.map((client) => ({ ...client, durable: true })),
+});
+
+const farJumps = (drawn: Profile): Profile => ({
+  ...drawn,
+  chaos: new Map([...drawn.chaos].filter(([kind]) => !RESTARTS.includes(kind))),
 });
 
 const withRights = (drawn: Profile): Profile => ({
@@ -255,6 +262,13 @@ export const SOLE_PLANTS: readonly Plant[] = [
     needs: [],
     profile: skewed,
     install: () => patch(ServerClock.prototype, 'synchronize', () => () => 0),
+  },
+  {
+    name: 'the time of the node goes back with its wall clock',
+    breaks: ['6', '12'],
+    needs: ['nodeClockJump'],
+    profile: farJumps,
+    install: () => patch(NodeClock.prototype, 'carriedTo', () => () => 0),
   },
   {
     name: 'the node does not tell that a row has left a query',

@@ -2,6 +2,9 @@ import type { SoleWorld } from '../world/SoleWorld.js';
 import { Chaos } from './Chaos.js';
 import type { ChaosKind } from './Profile.js';
 
+/** What ends the process of the node. */
+export const RESTARTS: readonly ChaosKind[] = ['nodeCrash', 'nodeStop', 'restoreBackup'];
+
 /** What befalls the one node and its disk. */
 export class SoleChaos extends Chaos<SoleWorld> {
   #backup: ReturnType<SoleWorld['disk']['backup']> | null = null;
@@ -20,11 +23,18 @@ export class SoleChaos extends Chaos<SoleWorld> {
           .then(() => world.startNode());
         return;
       case 'nodeClockJump':
-        world.jumpNodeClock(random.between(-20_000, 20_000));
+        world.jumpNodeClock(this.#farthestJump() * random.between(-1, 1));
         return;
       case 'restoreBackup':
         return this.#backUpOrRestore();
     }
+  }
+
+  /** What a node has told of the time, and is in no data, ends with its process: set back behind that it may do harm. */
+  #farthestJump(): number {
+    const { chaos } = this.world.profile;
+    const isRestarted = RESTARTS.some((kind) => chaos.has(kind));
+    return isRestarted ? 20_000 : this.random.pick([20_000, 300_000, 3_600_000]);
   }
 
   /** First a backup is made; the next time the node goes back to it. */

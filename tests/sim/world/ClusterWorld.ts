@@ -88,6 +88,10 @@ export class ClusterWorld extends World {
     return Math.floor(EPOCH_MS + this.time.now);
   }
 
+  dataNow(): number {
+    return this.nodeNow();
+  }
+
   rows(map: string): EntryBatch[] {
     return this.members.flatMap((member) => member.rows(map));
   }

@@ -50,6 +50,10 @@ export class SoleWorld extends World {
     return Math.floor(EPOCH_MS + this.time.now + this.#nodeWallOffset);
   }
 
+  dataNow(): number {
+    return this.node?.plane.now() ?? this.nodeNow();
+  }
+
   jumpNodeClock(ms: number): void {
     this.#nodeWallOffset += ms;
     this.node?.process.jump(ms);

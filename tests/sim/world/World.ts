@@ -88,6 +88,9 @@ export abstract class World {
   /** What servers take for the time. */
   abstract nodeNow(): number;
 
+  /** The time by which nodes judge data. */
+  abstract dataNow(): number;
+
   /** Every row of `map` as its owner has it, tombstones included. */
   abstract rows(map: string): EntryBatch[];
 

@@ -5,7 +5,6 @@ import {
   kindOfTag,
   type Limits,
   type RejectedOp,
-  type Runtime,
   subjectTag,
   Tag,
   TopGunError,
@@ -17,9 +16,8 @@ import { checkOp } from './checkOp.js';
 import { REFUSALS, type Refusal } from './Refusal.js';
 
 export interface OpGatePorts {
-  readonly runtime: Pick<Runtime, 'now'>;
   readonly limits: Limits;
-  readonly plane: Pick<DataPlane, 'read'>;
+  readonly plane: Pick<DataPlane, 'read' | 'now'>;
   readonly rowGuard: RowGuard;
 }
 
@@ -49,7 +47,7 @@ export class OpGate {
    * refused ones to `rejected` and returns the indexes of the others; null = all of them.
    */
   judge(batch: EntryBatch, budget: number, rejected: RejectedOp[]): readonly number[] | null {
-    const latestMs = this.#ports.runtime.now() + this.#ports.limits.maxDriftMs;
+    const latestMs = this.#ports.plane.now() + this.#ports.limits.maxDriftMs;
     let accepted: number[] | null = null;
     for (let index = 0; index < batch.count; index++) {
       const refusal = index < budget ? this.#judgeOp(batch, index, latestMs) : REFUSALS.rate;

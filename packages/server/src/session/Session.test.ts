@@ -167,6 +167,16 @@ describe('the end of a token', () => {
     expect(client.errors).toEqual(['AUTH_EXPIRED']);
     expect(harness.plane.writes).toEqual([]);
   });
+
+  it('is told by the time of the node, which may be ahead of the clock that it counts by', async () => {
+    const harness = sessionHarness();
+    harness.plane.clock = () => harness.runtime.now() + 3_600_000;
+    harness.tokens.add('short', 'ann', { expiresAt: WALL + 10_000 });
+    const client = await harness.join('short');
+    expect(client.peer.last).toMatchObject({ expiresAt: WALL + 3_610_000, serverTime: WALL + 3_600_000 });
+    harness.runtime.advance(10_000);
+    expect(client.errors).toEqual(['AUTH_EXPIRED']);
+  });
 });
 
 describe('renewal in place', () => {

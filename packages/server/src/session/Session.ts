@@ -43,6 +43,9 @@ interface ActiveState {
   readonly renewing: boolean;
 }
 
+/** Two readings of one clock differ by less. */
+const SAME_TIME_MS = 1_000;
+
 const MAX_BAD_FRAMES = 3;
 const CLIENT_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
@@ -83,7 +86,7 @@ export class Session implements MapReader {
       nodeId: ports.nodeId,
       clusterId: ports.clusterId,
       logId: ports.plane.logId,
-      serverTime: runtime.now(),
+      serverTime: ports.plane.now(),
       limits,
     });
   }
@@ -207,7 +210,7 @@ export class Session implements MapReader {
   #handle(message: Exclude<ClientMessage, AuthMessage>, active: ActiveSession, frameBytes: number): void {
     switch (message.type) {
       case 'PING':
-        this.#send({ type: 'PONG', nonce: message.nonce, serverTime: this.#ports.runtime.now() });
+        this.#send({ type: 'PONG', nonce: message.nonce, serverTime: this.#ports.plane.now() });
         break;
       case 'OP_BATCH':
         active.onOpBatch(message, frameBytes);
@@ -306,16 +309,23 @@ export class Session implements MapReader {
     );
   }
 
-  #acknowledge(identity: Identity): void {
+  #acknowledge({ subject, expiresAt }: Identity): void {
+    const serverTime = this.#ports.plane.now();
     this.#send({
       type: 'AUTH_ACK',
       sessionId: this.id,
-      subject: identity.subject,
-      expiresAt: identity.expiresAt,
-      serverTime: this.#ports.runtime.now(),
+      subject,
+      expiresAt: expiresAt === 0 ? 0 : expiresAt + this.#aheadMs(serverTime),
+      serverTime,
       // The client names a version but no incarnation, so only the map itself can tell whether its own is the same.
       map: this.#currentMap(),
     });
+  }
+
+  /** By how much the time that clients are told is ahead of the wall clock, by which tokens end. */
+  #aheadMs(serverTime: number): number {
+    const ahead = serverTime - this.#ports.runtime.now();
+    return ahead > SAME_TIME_MS ? ahead : 0;
   }
 
   /** The map that the peer is about to be sent. */

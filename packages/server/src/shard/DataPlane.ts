@@ -31,6 +31,9 @@ export interface DataPlane {
    */
   subscribe(spec: SubscribeSpec, sink: StreamSink): Stream;
 
+  /** The time that timestamps are judged by, ms since 1970. Never goes back. */
+  now(): number;
+
   /** Whether writes to the shard are taken here: it serves, or is about to. */
   owns(shard: number): boolean;
 

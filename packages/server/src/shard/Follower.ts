@@ -101,6 +101,7 @@ export class Follower {
       return;
     }
     this.#extent.add(record.bytes);
+    this.#env.clock.observe(store.latestMs);
     this.#aliveAt = this.#env.runtime.monotonic();
     if (this.#isCurrent) this.#currentAt = this.#aliveAt;
   }

@@ -239,6 +239,7 @@ export class HostedShard {
 
   #follow(holding: Holding): void {
     this.#leave();
+    this.#env.clock.observe(holding.store.latestMs);
     const tails = this.#env.tails();
     if (tails === null) return;
     const follower = new Follower(holding.store, holding.extent, this.#env, tails, (reason) => {
@@ -279,6 +280,7 @@ export class HostedShard {
   }
 
   #serve(holding: Holding, epoch: number): void {
+    this.#env.clock.observe(holding.store.latestMs);
     const { hasWork, snapshotDue } = this.#owner;
     const owner: WriterOwner = {
       hasWork: hasWork.bind(this.#owner),

@@ -1,4 +1,5 @@
 import type { LogTails } from '../backbone/Backbone.js';
+import type { NodeClock } from './NodeClock.js';
 import type { RestoreSlots } from './RestoreSlots.js';
 import type { ShardStore } from './ShardStore.js';
 import type { WriterEnvironment } from './ShardWriter.js';
@@ -10,6 +11,7 @@ export interface HostingEnvironment extends WriterEnvironment {
   /** Null: the node is alone, and nobody else writes. */
   tails(): LogTails | null;
   readonly slots: RestoreSlots;
+  readonly clock: NodeClock;
   /** Whether the node serves any shard. */
   isServing(): boolean;
   /** An empty store. */

@@ -1,4 +1,4 @@
-import { Kind } from '@topgunbuild/core';
+import { DEFAULT_LIMITS, Kind } from '@topgunbuild/core';
 import { describe, expect, it } from 'vitest';
 import { batchOf, stamp } from '../testing/ops.js';
 import { PlaneHarness } from '../testing/PlaneHarness.js';
@@ -37,6 +37,20 @@ describe('LocalDataPlane', () => {
     await h.plane.close();
     for (const run of atEnd) run();
     expect(await written).toEqual([]);
+  });
+
+  it('is not set back by a restart with a wrong clock behind what its data says, whether from the log or a snapshot', async () => {
+    const tuning = { snapshotLogBytes: 1 };
+    const h = await PlaneHarness.open({ shardCount: 1, tuning });
+    const written = h.runtime.now() + 7;
+    await h.write({ key: 'a', set: 1, at: stamp(written) });
+    await h.settle();
+    h.runtime.shiftWall(-3_600_000);
+    const fromSnapshot = await h.reopened();
+    expect(fromSnapshot.plane.now()).toBe(written - DEFAULT_LIMITS.maxDriftMs);
+    await fromSnapshot.write({ key: 'a', set: 2, at: stamp(written + 1_000) });
+    const fromLog = await h.reopened();
+    expect(fromLog.plane.now()).toBe(written + 1_000 - DEFAULT_LIMITS.maxDriftMs);
   });
 
   it('answers an empty write', async () => {

@@ -26,6 +26,7 @@ import { HeadProbe } from './HeadProbe.js';
 import { HostedShard, type HostedShardOwner, OPENING_WAIT_MS } from './HostedShard.js';
 import type { HostingEnvironment } from './HostingEnvironment.js';
 import { LatencyRecorder } from './LatencyRecorder.js';
+import { NodeClock } from './NodeClock.js';
 import { QueueBudget } from './QueueBudget.js';
 import { RestoreSlots } from './RestoreSlots.js';
 import type { HostingState, Role, ShardHost } from './Role.js';
@@ -74,6 +75,7 @@ export class LocalDataPlane implements DataPlane, ShardHost, HostedShardOwner {
   readonly #probe: HeadProbe;
   readonly #latency = new LatencyRecorder();
   readonly #pacer: AppendPacer;
+  readonly #clock: NodeClock;
   /** Streams of shards that are about to be served. */
   readonly #waiting = new Set<WaitingStream>();
   #replicas = new Interner();
@@ -91,7 +93,8 @@ export class LocalDataPlane implements DataPlane, ShardHost, HostedShardOwner {
     this.#logger = logger;
     this.#tuning = { ...DEFAULT_TUNING, ...tuning };
     this.#pacer = new AppendPacer(runtime, options.atTurnEnd ?? queueMicrotask, this.#tuning);
-    this.#hub = new LiveHub(runtime, logger, { ...DEFAULT_LIVE_TUNING, ...tuning }, shardCount);
+    this.#clock = new NodeClock(runtime, limits.maxDriftMs);
+    this.#hub = new LiveHub(this.#clock.runtime(), logger, { ...DEFAULT_LIVE_TUNING, ...tuning }, shardCount);
     this.#snapshots = new SnapshotKeeper(backbone, runtime, logger, shardCount, this.#tuning);
     const env: HostingEnvironment = {
       nodeId,
@@ -106,6 +109,7 @@ export class LocalDataPlane implements DataPlane, ShardHost, HostedShardOwner {
       latency: this.#latency,
       bytes: new ByteWriter(64 * 1024),
       slots: new RestoreSlots(RESTORES_AT_ONCE),
+      clock: this.#clock,
       isServing: () => this.#shards.some((shard) => shard.isServing),
       createStore: (shard) => new ShardStore(shard, this.#replicas, this.#limits.maxElementsPerKey, this.#hub),
     };
@@ -184,8 +188,12 @@ export class LocalDataPlane implements DataPlane, ShardHost, HostedShardOwner {
     const table = store.find(map)?.table;
     const slot = table?.find(key) ?? -1;
     if (table === undefined || slot < 0) return null;
-    const value = rowValue(table, slot, this.#runtime.now());
+    const value = rowValue(table, slot, this.now());
     return value === ABSENT ? null : { kind: table.kind(slot), value };
+  }
+
+  now(): number {
+    return this.#clock.now();
   }
 
   subscribe(spec: SubscribeSpec, sink: StreamSink): Stream {
@@ -271,7 +279,7 @@ export class LocalDataPlane implements DataPlane, ShardHost, HostedShardOwner {
   #armHorizon(next = 0): void {
     const { horizonIntervalMs, tombstoneRetentionMs } = this.#tuning;
     this.#horizonTimer = this.#runtime.setTimer(horizonIntervalMs / this.shardCount, () => {
-      this.#shards[next]?.proposeHorizon(Math.floor(this.#runtime.now() - tombstoneRetentionMs));
+      this.#shards[next]?.proposeHorizon(Math.floor(this.now() - tombstoneRetentionMs));
       this.#armHorizon((next + 1) % this.shardCount);
     });
   }

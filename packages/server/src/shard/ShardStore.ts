@@ -26,6 +26,8 @@ export class ShardStore {
   appliedSeq = 0;
   /** Ops older than this are refused unless they change nothing; tombstones older than this are gone. */
   horizonMs = 0;
+  /** The latest timestamp that was ever merged or loaded, ms. */
+  latestMs = 0;
   /** The last node that took the shard over, as its log says. Epoch 0: nobody did yet. */
   epoch: EpochMark = { epoch: 0, nodeId: '', seq: 0 };
   readonly #maps = new Map<string, ShardMap>();
@@ -87,6 +89,7 @@ export class ShardStore {
 
   /** Merges an op as part of log record `seq`. `appliedSeq` is the caller's to move, once the whole record is in. */
   apply(batch: EntryBatch, index: number, seq: number): Verdict {
+    this.latestMs = Math.max(this.latestMs, batch.ms[index] as number);
     return this.mapOf(batch.maps[index] as string).merge(batch, index, seq, this.horizonMs, this.#maxElements);
   }
 

@@ -74,6 +74,7 @@ function loadHead(store: ShardStore, shardCount: number, reader: ByteReader): vo
 
 function loadRows(store: ShardStore, rows: EntryBatch): void {
   for (let i = 0; i < rows.count; i++) {
+    store.latestMs = Math.max(store.latestMs, rows.ms[i] as number);
     store
       .mapOf(rows.maps[i] as string)
       .table.put(

@@ -31,6 +31,8 @@ export class FakePlane implements DataPlane {
   readonly rows = new Map<string, unknown>();
   /** False: writes wait until the test calls `done`. */
   acksAtOnce = true;
+  /** What `now` answers. */
+  clock: () => number = Date.now;
   readError: Error | null = null;
   subscribeError: Error | null = null;
 
@@ -61,6 +63,10 @@ export class FakePlane implements DataPlane {
     };
     this.streams.push(stream);
     return stream;
+  }
+
+  now(): number {
+    return this.clock();
   }
 
   /** What a stream sends when it has nothing to tell but that it is complete. */

@@ -89,6 +89,7 @@ export class Harness {
 
   constructor({ limits, permissions, authenticator, cluster }: HarnessOptions) {
     this.limits = { ...DEFAULT_LIMITS, ...limits };
+    this.plane.clock = () => this.runtime.now();
     this.tokens.add('ann-token', 'ann');
     this.tokens.add('bob-token', 'bob');
     this.sessions = new Sessions({
