@@ -61,6 +61,12 @@ export class ReplicaClock {
     return this.hlc.ms > now + byMs;
   }
 
+  /** Makes later readings follow an operation of an earlier process; one that is not trusted will be stamped anew. */
+  follow({ ms, counter, trusted }: { readonly ms: number; readonly counter: number; readonly trusted: boolean }): void {
+    if (trusted) this.observe(ms, counter);
+    else this.hlc.receive(ms, counter);
+  }
+
   /** A timestamp of another replica was seen. */
   observe(ms: number, counter: number): void {
     if (ms > this.#floorMs || (ms === this.#floorMs && counter > this.#floorCounter)) {

@@ -44,6 +44,9 @@ const NO_BYTES = new Uint8Array(0);
 /** After so many refusals of its timestamp an operation is refused for good. */
 const MAX_DRIFT_REFUSALS = 8;
 
+/** A server whose clock is set back may have taken timestamps that are so far ahead of it now. */
+const LATEST_MS = 60 * 60 * 1_000;
+
 /** A clock that is further ahead than this has been wrong, rather than carried along by others. */
 const AHEAD_MS = 1_000;
 
@@ -108,11 +111,11 @@ export class Writes {
 
   /** The server refused the timestamp, not the write. Returns whether to send it again. */
   stampAnew(op: PendingOp): boolean {
-    // An element whose addition was taken when it was sent before, and only the answer lost, would be there twice. It
-    // waits for the server's clock.
-    if (op.tag === Tag.OR_ADD && op.sendings > 1) return true;
-    if (op.driftRefusals++ >= MAX_DRIFT_REFUSALS) return false;
     const { replica, clock } = this.#ports;
+    // An element whose addition was taken when it was sent before, and only the answer lost, would be there twice. It
+    // waits for the server's clock, if that can ever have been so late.
+    if (op.tag === Tag.OR_ADD && op.sendings > 1 && op.ms - clock.now() < LATEST_MS) return true;
+    if (op.driftRefusals++ >= MAX_DRIFT_REFUSALS) return false;
     if (this.#ports.replicaClock().isAheadOf(clock.now(), AHEAD_MS)) this.#ports.startIncarnation();
     stampAnew(op, replica, this.#ports.replicaClock());
     op.sendings = 0;
@@ -185,7 +188,7 @@ export class Writes {
   restore(op: PendingOp): void {
     const map = this.#ports.replica.map(op.map);
     this.log.startAfter(op.number);
-    this.#ports.replicaClock().observe(op.ms, op.counter);
+    this.#ports.replicaClock().follow(op);
     if (op.tag === Tag.COUNTER_ADD) this.#totals.restore(op, map.baseTotals(op.key, op.replica));
     this.log.add(op);
     map.restore(op);

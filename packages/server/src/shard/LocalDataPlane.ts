@@ -279,7 +279,8 @@ export class LocalDataPlane implements DataPlane, ShardHost, HostedShardOwner {
   #armHorizon(next = 0): void {
     const { horizonIntervalMs, tombstoneRetentionMs } = this.#tuning;
     this.#horizonTimer = this.#runtime.setTimer(horizonIntervalMs / this.shardCount, () => {
-      this.#shards[next]?.proposeHorizon(Math.floor(this.now() - tombstoneRetentionMs));
+      // By the clock of the machine: where the node's is ahead of it, deletions are remembered the longer.
+      this.#shards[next]?.proposeHorizon(Math.floor(this.#runtime.now() - tombstoneRetentionMs));
       this.#armHorizon((next + 1) % this.shardCount);
     });
   }
