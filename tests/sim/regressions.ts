@@ -22,6 +22,10 @@ export const SOLE_REGRESSIONS: readonly Regression[] = [
     seed: 52081,
     was: 'the clock of a process was wrong by what one before it had written offline, long after it was set right',
   },
+  ...[64875, 75696].map((seed) => ({
+    seed,
+    was: 'removals that were offered to two logs had one name, and another content for the second',
+  })),
   { seed: 20672, was: 'a row past its deadline stayed in a query when the clock was set right' },
 ];
 

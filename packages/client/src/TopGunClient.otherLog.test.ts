@@ -1,4 +1,4 @@
-import { decodeTotals, decodeValue } from '@topgunbuild/core';
+import { decodeTotals, decodeValue, Tag } from '@topgunbuild/core';
 import { describe, expect, it } from 'vitest';
 import { MemoryAdapter } from './storage/MemoryAdapter.js';
 import { World } from './testing/World.js';
@@ -44,6 +44,35 @@ describe('A server with another log', () => {
       .flatMap(({ ops }) => [...ops.keys.keys()].map((i) => ops.bytes(i).slice()));
     expect(sent.map((bytes) => decodeValue(bytes)).sort()).toEqual(['known', 'pending']);
     await second.close();
+  });
+
+  it('is offered the same under the same name each time, though more was removed meanwhile', async () => {
+    const world = new World();
+    const client = await world.online();
+    const tags = client.getORMap<string>('tags');
+    const logs = ['log-2', 'log-3'];
+    const removals: Map<number, string>[] = [];
+    const acked = async (change: () => unknown): Promise<void> => {
+      change();
+      await world.time.advance(10);
+      await world.answer(world.lastBatch());
+    };
+    await acked(() => tags.add('k', 'a'));
+    await acked(() => tags.add('k', 'b'));
+    for (const [index, value] of ['b', 'a'].entries()) {
+      await acked(() => tags.remove('k', value));
+      world.node.script.hello = (node) => node.authRequired({ logId: logs[index] as string });
+      world.node.peer.close(1006, 'restored');
+      await world.time.advance(60_000);
+      const { ops } = world.lastBatch();
+      const rows = [...ops.keys.keys()].filter((i) => ops.tags[i] === Tag.OR_REMOVE);
+      removals.push(new Map(rows.map((i) => [ops.ms[i] as number, Buffer.from(ops.bytes(i)).toString('hex')])));
+      await world.answer(world.lastBatch());
+    }
+    const [once, twice] = removals;
+    expect([once?.size, twice?.size]).toEqual([1, 2]);
+    for (const [ms, content] of once ?? []) expect(twice?.get(ms)).toBe(content);
+    await client.close();
   });
 
   it('is offered a counter once, and what it refuses of it is not lost with what it accepted before', async () => {

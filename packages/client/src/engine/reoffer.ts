@@ -1,5 +1,4 @@
 import {
-  compareTimestamps,
   decodeCounterState,
   decodeOrState,
   EntryBatch,
@@ -50,13 +49,15 @@ function operationsIn(record: EntryBatch, prefix: string): OfferedOp[] {
       return stamp.replica.startsWith(prefix) ? [{ key, tag, stamp, expires, value: bytes }] : [];
     case Tag.OR_STATE: {
       const { elements, removed } = decodeOrState(bytes);
-      const ops: OfferedOp[] = elements
-        .filter((element) => element.stamp.replica.startsWith(prefix))
-        .map((element) => ({ key, tag: Tag.OR_ADD, stamp: element.stamp, expires: 0, value: element.value }));
-      const own = removed.filter(({ replica }) => replica.startsWith(prefix)).sort(compareTimestamps);
-      const last = own.at(-1);
-      if (last !== undefined) ops.push({ key, tag: Tag.OR_REMOVE, stamp: last, expires: 0, value: encodeStamps(own) });
-      return ops;
+      // Each removal on its own: were they one, it would have another content under its name the next time.
+      return [
+        ...elements
+          .filter(({ stamp }) => stamp.replica.startsWith(prefix))
+          .map(({ stamp, value }) => ({ key, tag: Tag.OR_ADD, stamp, expires: 0, value })),
+        ...removed
+          .filter(({ replica }) => replica.startsWith(prefix))
+          .map((stamp) => ({ key, tag: Tag.OR_REMOVE, stamp, expires: 0, value: encodeStamps([stamp]) })),
+      ];
     }
     case Tag.COUNTER_STATE:
       return decodeCounterState(bytes)
