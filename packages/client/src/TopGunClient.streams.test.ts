@@ -184,6 +184,38 @@ describe('Streams', () => {
     await client.close();
   });
 
+  it.each([
+    ['is on its way, leave the write where it is', true],
+    ['never comes, take the write away', false],
+  ])(
+    'that are slow to tell, and did so of what was before a write, ask for the row: where it %s',
+    async (_, hasWon) => {
+      const world = new World();
+      const client = await world.online();
+      const map = client.getMap<number>('m');
+      map.get('k');
+      await world.time.advance(10);
+      const shard = shardOfKey('k', 32);
+      await world.stream(rowsOf('m', [['k', 1, NOW]]), { cursors: [shard, 1], last: true });
+      map.remove('k');
+      await world.time.advance(10);
+      const removal = world.lastBatch();
+      map.set('k', 2);
+      await world.time.advance(10);
+      const write = world.lastBatch();
+      await world.stream(rowsOf('m', [['k', undefined]]), { cursors: [shard, 2] });
+      await world.answer(removal);
+      const before = world.subscriptions.length;
+      await world.answer(write);
+      expect(map.get('k')).toBe(2);
+      expect(world.subscriptions.slice(before)).toMatchObject([{ map: 'm', cursors: [] }]);
+      await world.stream(hasWon ? write.ops : rowsOf('m', []), { cursors: [shard, 3], last: true });
+      expect(map.get('k')).toBe(hasWon ? 2 : undefined);
+      expect(world.subscriptions).toHaveLength(before + 1);
+      await client.close();
+    },
+  );
+
   it('leave what another stream has brought that is further on, and not what it has brought before', async () => {
     const world = new World();
     const client = await world.online();

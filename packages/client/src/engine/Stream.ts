@@ -14,6 +14,7 @@ import {
   type TopGunError,
 } from '@topgunbuild/core';
 import type { ReplicaMap } from '../replica/ReplicaMap.js';
+import type { PendingOp } from './PendingOp.js';
 
 type Waiter = { readonly resolve: () => void; readonly reject: (error: TopGunError) => void };
 
@@ -178,12 +179,15 @@ export class Stream {
     return isInDoubt;
   }
 
-  /** A server has acked an operation on `key`, which counts as pending yet. */
-  onAcked(key: string): void {
-    if (this.isWindow || this.#full === 'none') return;
+  /** A server has acked `op`, which counts as pending yet. Returns whether to ask again, under another id. */
+  onAcked(op: PendingOp, shardCount: number): boolean {
+    const { key } = op;
+    if (this.isWindow) return false;
+    if (!this.#isSentInFull(key, shardCount)) return this.#doubts(op, shardOfKey(key, shardCount));
     // In a map that was empty the record below the operation is one that has come.
     const isNamed = this.#seen === null ? this.map.baseStamp(key) !== null : this.#seen.has(key);
     if (!isNamed) this.#acked.add(key);
+    return false;
   }
 
   /** The server refuses the stream. What may not be read any more is forgotten, unless another stream stands for it. */
@@ -303,6 +307,22 @@ export class Stream {
         this.#left.add(key);
       }
     }
+  }
+
+  /**
+   * The row of an operation is told before its ack, but to a reader that is slow. Where the last that was told is that the
+   * key has left, and what `op` has made of it belongs here, that may be of before `op`, and its row on the way; or `op` has
+   * lost, and nothing will come. Sent in full once more, the shard will tell. Returns whether it is to be.
+   */
+  #doubts(op: PendingOp, shard: number): boolean {
+    const isLast = this.map.newestPending(op.key) === op && op.older === null;
+    if (!isLast || this.users === 0 || !this.#left.has(op.key) || !this.matches(op.key)) return false;
+    this.#left.delete(op.key);
+    this.#cursors.delete(shard);
+    this.#seen ??= new Set();
+    if (this.#full === 'none') this.#full = new Set();
+    if (this.#full !== 'all') this.#full.add(shard);
+    return true;
   }
 
   /** Only keys that look as if they matched need remembering. */

@@ -10,6 +10,7 @@ import {
   TopGunError,
 } from '@topgunbuild/core';
 import type { ReplicaMap } from '../replica/ReplicaMap.js';
+import type { PendingOp } from './PendingOp.js';
 import { Stream, streamIdentity } from './Stream.js';
 
 export interface StreamsOwner {
@@ -35,6 +36,7 @@ export class Streams {
   #stored = new Map<string, Uint8Array>();
   /** Subscriptions that found no room in the socket. */
   readonly #unsent = new Set<Stream>();
+  readonly #inDoubt = new Set<Stream>();
   #nextId = 1;
 
   constructor(owner: StreamsOwner) {
@@ -76,9 +78,14 @@ export class Streams {
     return !stream.knowsMembers || stream.map.newestPending(key) !== null || this.isCovered(stream.map, key);
   }
 
-  /** A server has acked an operation. */
-  onAcked({ map, key }: { readonly map: string; readonly key: string }): void {
-    for (const stream of this.#byMap.get(map) ?? []) stream.onAcked(key);
+  /** A server has acked `op`, which counts as pending yet. */
+  onAcked(op: PendingOp, shardCount: number): void {
+    for (const stream of this.#byMap.get(op.map) ?? []) {
+      if (!stream.onAcked(op, shardCount)) continue;
+      // Once, for all that one message has answered.
+      if (this.#inDoubt.size === 0) queueMicrotask(() => this.#askAgain());
+      this.#inDoubt.add(stream);
+    }
   }
 
   /** Whether a stream keeps the record of `key`, as it is now, up to date. */
@@ -193,6 +200,15 @@ export class Streams {
   forget(): void {
     this.#stored.clear();
     for (const stream of this.#byId.values()) stream.forget();
+  }
+
+  #askAgain(): void {
+    const streams = [...this.#inDoubt];
+    this.#inDoubt.clear();
+    for (const stream of streams) {
+      this.#owner.onState(stream);
+      if (stream.users > 0) this.#subscribeAnew(stream);
+    }
   }
 
   /** Under another id: what is under way to the former one would tell of shards that it will not send in full. */

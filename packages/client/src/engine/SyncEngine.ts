@@ -129,7 +129,7 @@ export class SyncEngine {
         log: this.#writes.log,
         isConnected: () => this.isConnected,
         send: (ops, nextBatchId) => this.#sendOps(ops, nextBatchId),
-        onAccepted: (op) => this.#writes.accept(op, this.#streams),
+        onAccepted: (op) => this.#writes.accept(op, () => this.#streams.onAcked(op, this.#shardCount)),
         onRejected: (op, error) => this.#writes.reject(op, error),
         onDrift: (op) => this.#writes.stampAnew(op),
       },

@@ -99,9 +99,10 @@ export class Writes {
 
   // --- answers -----------------------------------------------------------------------------------------------------
 
-  accept(op: PendingOp, streams: { onAcked(op: PendingOp): void }): void {
+  /** `tellStreams` is called while the operation counts as pending yet. */
+  accept(op: PendingOp, tellStreams: () => void): void {
     this.log.remove(op);
-    streams.onAcked(op);
+    tellStreams();
     if (op.tag === Tag.COUNTER_ADD) this.#totals.accepted(op);
     op.markAcked();
     this.#ports.replica.map(op.map).accept(op);
