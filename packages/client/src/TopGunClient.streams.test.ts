@@ -184,6 +184,30 @@ describe('Streams', () => {
     await client.close();
   });
 
+  it('of a query do not take away what belongs to another, which is closed, below a write that is refused then', async () => {
+    const world = new World();
+    const client = await world.online();
+    const many = { where: { n: { $gte: 4 } } };
+    const first = client.query<{ n: number }>('m', many);
+    await world.time.advance(10);
+    await world.stream(rowsOf('m', [['k', { n: 5 }, NOW]]), { cursors: [shardOfKey('k', 32), 6], last: true });
+    first.close();
+    const write = client.getMap('m').set('k', { n: 8 });
+    const refused = expect(write.acked).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    const other = client.query('m', { where: { _key: 'other' } });
+    await world.time.advance(10);
+    expect(world.subscriptions.at(-1)?.query).toEqual({ where: { _key: 'other' } });
+    await world.stream(rowsOf('m', []), { cursors: [shardOfKey('other', 32), 6], last: true });
+    await world.answer(world.lastBatch(), [{ index: 0, code: 'FORBIDDEN', message: 'no' }]);
+    await refused;
+    const again = client.query<{ n: number }>('m', many);
+    await world.time.advance(10);
+    await world.stream(rowsOf('m', []), { last: true });
+    expect(again.rows).toEqual([{ key: 'k', value: { n: 5 } }]);
+    for (const query of [other, again]) query.close();
+    await client.close();
+  });
+
   it.each([
     ['is on its way, leave the write where it is', true],
     ['never comes, take the write away', false],

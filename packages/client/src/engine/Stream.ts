@@ -372,6 +372,8 @@ export class Stream {
     const isPending = this.map.newestPending(key) !== null;
     const matches = isPending ? this.#baseMatches(key) : this.matches(key);
     if (matches && !this.isWindow) return true;
+    // The record of another query, closed maybe, that will not bring it again, with nothing on top that belongs here.
+    if (isPending && !this.isWindow && this.map.baseStamp(key) !== null && !this.matches(key)) return false;
     // A pending operation that the server has taken in meanwhile, and that won, would have been named.
     return (isPending || matches) && !beside.cover(key);
   }
