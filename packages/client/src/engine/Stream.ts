@@ -183,7 +183,7 @@ export class Stream {
   onAcked(op: PendingOp, shardCount: number): boolean {
     const { key } = op;
     if (this.isWindow) return false;
-    if (!this.#isSentInFull(key, shardCount)) return this.#doubts(op, shardOfKey(key, shardCount));
+    if (!this.#isSentInFull(key, shardCount)) return this.#doubts(op, shardCount);
     // In a map that was empty the record below the operation is one that has come.
     const isNamed = this.#seen === null ? this.map.baseStamp(key) !== null : this.#seen.has(key);
     if (!isNamed) this.#acked.add(key);
@@ -314,14 +314,14 @@ export class Stream {
    * key has left, and what `op` has made of it belongs here, that may be of before `op`, and its row on the way; or `op` has
    * lost, and nothing will come. Sent in full once more, the shard will tell. Returns whether it is to be.
    */
-  #doubts(op: PendingOp, shard: number): boolean {
+  #doubts(op: PendingOp, shardCount: number): boolean {
     const isLast = this.map.newestPending(op.key) === op && op.older === null;
     if (!isLast || this.users === 0 || !this.#left.has(op.key) || !this.matches(op.key)) return false;
+    const shard = shardOfKey(op.key, shardCount);
     this.#left.delete(op.key);
     this.#cursors.delete(shard);
     this.#seen ??= new Set();
-    if (this.#full === 'none') this.#full = new Set();
-    if (this.#full !== 'all') this.#full.add(shard);
+    this.#full = this.#full instanceof Set ? this.#full.add(shard) : new Set([shard]);
     return true;
   }
 

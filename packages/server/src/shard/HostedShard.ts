@@ -195,7 +195,7 @@ export class HostedShard {
         break;
       case 'restoring':
         if (role.name === 'none') this.#drop();
-        else this.#env.slots.changed();
+        else this.#env.slots.beginNext();
         break;
       case 'fenced':
         if (role.name === 'none') this.#drop();

@@ -58,7 +58,7 @@ describe('slots for restoring shards', () => {
     const work = new Work();
     await work.start('a', 'b', 'c');
     work.urgent.add('c');
-    work.slots.changed();
+    work.slots.beginNext();
     await work.turn();
     expect(work.names).toEqual(['a', 'c']);
     const end = work.running.get('a');

@@ -20,16 +20,12 @@ export class RestoreSlots {
   take(isUrgent: () => boolean): Promise<() => void> {
     return new Promise((begin) => {
       this.#waiting.push({ isUrgent, begin });
-      this.#beginNext();
+      this.beginNext();
     });
   }
 
-  /** Something else may be urgent now. */
-  changed(): void {
-    this.#beginNext();
-  }
-
-  #beginNext(): void {
+  /** Begins what may. To be called when something else may be urgent. */
+  beginNext(): void {
     while (this.#taken < this.#slots) {
       const urgent = this.#waiting.findIndex(({ isUrgent }) => isUrgent());
       const [next] = this.#taken === 0 || urgent >= 0 ? this.#waiting.splice(Math.max(urgent, 0), 1) : [];
@@ -45,7 +41,7 @@ export class RestoreSlots {
       if (!isTaken) return;
       isTaken = false;
       this.#taken--;
-      this.#beginNext();
+      this.beginNext();
     };
   }
 }
